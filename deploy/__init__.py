@@ -1,0 +1,1 @@
+"""How Recourse is run."""

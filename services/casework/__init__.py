@@ -1,0 +1,1 @@
+"""The register of cases, the inbox of human tasks, evidence, and policies."""

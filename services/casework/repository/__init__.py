@@ -1,0 +1,1 @@
+"""Cases, tasks, evidence and policies in their tables."""

@@ -1,0 +1,35 @@
+"""The client of `EventService`, which every service that learns facts mounts."""
+
+from typing import Final
+
+import grpc
+
+from recourse.events.v1 import events_pb2 as pb
+from recourse.events.v1 import events_pb2_grpc
+from services.domain.facts import Fact
+from services.platform.grpc_channel import call
+from services.platform.wire import from_wire
+
+_SECONDS: Final = 5.0
+
+
+class EventClient:
+    """Pulls and acknowledges the facts of one service."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = events_pb2_grpc.EventServiceStub(channel)
+
+    async def pull(self, limit: int, lease_seconds: int, wait_seconds: int) -> list[Fact]:
+        """Lease up to ``limit`` facts, oldest first; waits ``wait_seconds`` for the first to come."""
+        request = pb.PullEventsRequest(
+            max_events=limit, lease_seconds=lease_seconds, wait_seconds=wait_seconds
+        )
+        answer = await call(
+            self._stub.PullEvents, request, pb.PullEventsResponse, seconds=wait_seconds + _SECONDS
+        )
+        return [from_wire(leased.fact, Fact) for leased in answer.events]
+
+    async def ack(self, event_ids: list[str]) -> None:
+        """Say that these facts have been delivered."""
+        request = pb.AckEventsRequest(event_ids=event_ids)
+        await call(self._stub.AckEvents, request, pb.AckEventsResponse, seconds=_SECONDS)

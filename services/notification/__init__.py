@@ -1,0 +1,1 @@
+"""The notification service: what customers are told, at most once per fact, in their language."""

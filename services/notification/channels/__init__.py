@@ -1,0 +1,1 @@
+"""Ways to the customer: one module each."""

@@ -1,0 +1,1 @@
+"""The payment service: what was captured, what goes back, and the ledger that says so."""

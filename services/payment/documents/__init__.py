@@ -1,0 +1,1 @@
+"""Invoices, credit notes and debit notes: issued, numbered, kept, rendered."""

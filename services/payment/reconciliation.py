@@ -1,0 +1,152 @@
+"""Whether the money invariants hold: against our own books, and against the provider's own list."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from services.domain.accounts import AccountBalance, LedgerClock
+from services.domain.case import RefundStatus
+from services.domain.dispute import DisputeStatus
+from services.domain.ids import PaymentId, RefundId
+from services.domain.refund import InvariantReport, LedgerEntry
+from services.payment.refunds import MOVING, Provider, ProviderRefund
+
+_EXAMPLES: Final = 5
+# How long an outcome may stay unknown here before that is itself a finding: everybody who asks has given up.
+_UNKNOWN_AT_MOST: Final = timedelta(hours=1)
+_OUT: Final = frozenset({RefundStatus.SUCCEEDED, *MOVING})
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPayment:
+    """A payment, and what its provider calls it."""
+
+    payment_id: PaymentId
+    provider: str
+    provider_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRefund:
+    """What we believe of a refund, to be compared with what its provider says."""
+
+    refund_id: RefundId
+    provider_refund_id: str | None
+    status: RefundStatus
+    amount: int
+    reserved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSlice:
+    """Which postings: of one payment, or (empty) a whole store; from an instant on, before another."""
+
+    store_id: str
+    payment_id: str
+    posted_from: datetime | None = None
+    posted_before: datetime | None = None
+
+
+class Books(Protocol):
+    """Where money is kept account of; every method reads one snapshot."""
+
+    async def ledger(self, wanted: LedgerSlice, after: int, limit: int) -> list[tuple[int, LedgerEntry]]: ...
+    async def trial_balance(
+        self, store_id: str, as_of: datetime, clock: LedgerClock
+    ) -> list[AccountBalance]: ...
+    async def check_invariants(self, store_id: str) -> list[InvariantReport]: ...
+    async def payments(self, store_id: str) -> list[KnownPayment]: ...
+    async def refunds(self, store_id: str) -> list[KnownRefund]: ...
+    async def disputes(self, store_id: str) -> dict[str, DisputeStatus]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """Reports every invariant with what was checked; it repairs nothing."""
+
+    books: Books
+    providers: Mapping[str, Provider]
+
+    async def report(self, store_id: str) -> list[InvariantReport]:
+        """Check everything of a store.
+
+        Raises:
+            DependencyUnavailable: If a provider does not list what it moved.
+        """
+        reports = await self.books.check_invariants(store_id)
+        theirs, ours = await self._both_sides(store_id)
+        disputed = _disagreements(ours, theirs)
+        if disputed:
+            # What moved while we were looking agrees by now; what does not is a finding.
+            theirs, ours = await self._both_sides(store_id)
+            again = set(_disagreements(ours, theirs))
+            disputed = [one for one in disputed if one in again]
+        return [
+            *reports,
+            _found("one_movement_per_intent", len(ours), _moved_twice(theirs)),
+            _found("provider_agrees", len(ours), disputed),
+            await self._disputes(store_id),
+        ]
+
+    async def _disputes(self, store_id: str) -> InvariantReport:
+        """Compare where disputes stand; what differs twice in a row is a finding."""
+        theirs, broken = await self._disputes_apart(store_id)
+        if broken:
+            again = (await self._disputes_apart(store_id))[1]
+            broken = [one for one in broken if one in again]
+        return _found("provider_agrees_on_disputes", theirs, broken)
+
+    async def _disputes_apart(self, store_id: str) -> tuple[int, list[str]]:
+        payments = await self.books.payments(store_id)
+        theirs: dict[str, DisputeStatus] = {}
+        for name in sorted({payment.provider for payment in payments}):
+            refs = {payment.provider_ref for payment in payments if payment.provider == name}
+            async for told in self.providers[name].disputes():
+                if told.provider_ref in refs:
+                    theirs[told.provider_dispute_id] = told.status
+        ours = await self.books.disputes(store_id)
+        return len(theirs), [one for one, status in theirs.items() if ours.get(one) is not status]
+
+    async def _both_sides(self, store_id: str) -> tuple[list[ProviderRefund], list[KnownRefund]]:
+        payments = await self.books.payments(store_id)
+        theirs = []
+        for name in sorted({payment.provider for payment in payments}):
+            refs = {payment.provider_ref for payment in payments if payment.provider == name}
+            theirs += [told async for told in self.providers[name].refunds() if told.provider_ref in refs]
+        return theirs, await self.books.refunds(store_id)
+
+
+def _found(name: str, checked: int, broken: list[str]) -> InvariantReport:
+    return InvariantReport(name, checked, len(broken), tuple(broken[:_EXAMPLES]))
+
+
+def _moved_twice(theirs: list[ProviderRefund]) -> list[str]:
+    """Return the intents that have moved money more than once at their provider."""
+    moved = Counter(told.refund_id for told in theirs if told.refund_id and told.status in _OUT)
+    return [refund_id for refund_id, times in moved.items() if times > 1]
+
+
+def _disagreements(ours: list[KnownRefund], theirs: list[ProviderRefund]) -> list[str]:
+    """Return our refunds that the provider tells otherwise, and its refunds that we know nothing of."""
+    by_their_id = {told.provider_refund_id: told for told in theirs}
+    by_our_id = {told.refund_id: told for told in theirs if told.refund_id}
+    broken, met = [], set()
+    for refund in ours:
+        told = by_their_id.get(refund.provider_refund_id) or by_our_id.get(refund.refund_id)
+        if told is not None:
+            met.add(told.provider_refund_id)
+        if not _agrees(refund, told):
+            broken.append(str(refund.refund_id))
+    strangers = [told for told in theirs if told.provider_refund_id not in met and told.status in _OUT]
+    return [*broken, *(str(told.provider_refund_id) for told in strangers)]
+
+
+def _agrees(ours: KnownRefund, told: ProviderRefund | None) -> bool:
+    if ours.status is RefundStatus.SUCCEEDED:
+        return told is not None and (told.status, told.amount) == (ours.status, ours.amount)
+    if ours.status in MOVING:
+        is_young = ours.reserved_at > datetime.now(UTC) - _UNKNOWN_AT_MOST
+        return told is None or is_young or told.status in MOVING
+    return told is None or told.status not in _OUT

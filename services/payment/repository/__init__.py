@@ -1,0 +1,1 @@
+"""Money in PostgreSQL: one method, one transaction, one business fact."""

@@ -1,0 +1,1 @@
+"""Plumbing without business words: settings, logs, PostgreSQL, gRPC, the outbox, wire conversion."""

@@ -1,0 +1,1 @@
+"""Carriers: one module each, and the table that names them."""

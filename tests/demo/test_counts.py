@@ -1,0 +1,37 @@
+"""The demo's counts: each says what it is made of, and one that does not add up is seen."""
+
+from deploy.demo.counts import counts
+from deploy.demo.run import Played
+from tests.demo.conftest import EXAMPLES, WEEK
+
+
+def test_every_count_adds_up(played: Played) -> None:
+    """What the week and the examples hold, what was paid back, and what that is in the ledger."""
+    found = counts(played, WEEK, EXAMPLES)
+
+    assert all(count.adds_up for count in found)
+    assert {count.what: count.total for count in found} == {
+        "orders": 70,
+        "payments": 71,
+        "lines": 1028,
+        "cases": 35,
+        "refunds": 32,
+        "ledger transactions": 135,
+    }
+    [cases] = [count for count in found if count.what == "cases"]
+    assert cases.parts == [
+        (19, "of the week"),
+        (12, "by hand, refunded"),
+        (1, "lapsed"),
+        (2, "denied"),
+        (1, "rejected"),
+    ]
+
+
+def test_a_case_that_is_missing_is_seen(played: Played) -> None:
+    """The total is what had to be played, not what was."""
+    played.reckoned.pop()
+
+    wrong = [count.what for count in counts(played, WEEK, EXAMPLES) if not count.adds_up]
+
+    assert wrong == ["cases", "refunds", "ledger transactions"]

@@ -1,0 +1,65 @@
+"""What a case costs: Temporal's actions, events and bytes, exactly."""
+
+import re
+import time
+import urllib.request
+
+from tests.fixtures.temporal import Stage, TemporalServer
+from tests.workflows.scenarios import history_of, refunded
+
+# The server reports what it counted every few seconds.
+_REPORTED_WITHIN = 15.0
+
+
+def counted(server: TemporalServer) -> dict[str, float]:
+    """Return the billable actions the server has counted so far, by kind."""
+    text = urllib.request.urlopen(server.metrics, timeout=5).read().decode()
+    counts: dict[str, float] = {}
+    for line in text.splitlines():
+        if line.startswith("action{") and 'namespace="default"' in line:
+            kind = re.search(r'action_type="([^"]*)"', line)
+            counts[kind[1] if kind else ""] = counts.get(kind[1] if kind else "", 0) + float(line.split()[-1])
+    return counts
+
+
+async def settled(server: TemporalServer) -> dict[str, float]:
+    """Return the counts once they no longer change."""
+    give_up_at = time.monotonic() + _REPORTED_WITHIN
+    last, since = counted(server), time.monotonic()
+    while time.monotonic() < give_up_at and time.monotonic() - since < 4:
+        await Stage.a_moment()
+        now = counted(server)
+        if now != last:
+            last, since = now, time.monotonic()
+    return last
+
+
+async def test_the_happy_return_costs_seventeen_actions(
+    stage: Stage, temporal_server: TemporalServer
+) -> None:
+    """From opening to the money moved and the follow-up timer set, as the server itself counts."""
+    before = await settled(temporal_server)
+    await refunded(stage)
+    after = await settled(temporal_server)
+
+    spent = {kind: after[kind] - before.get(kind, 0) for kind in after if after[kind] != before.get(kind, 0)}
+    assert spent == {
+        "grpc_ExecuteMultiOperation": 1,
+        "message_UpdateWorkflowExecution_Acceptance": 1,
+        "grpc_SignalWorkflowExecution": 2,
+        "command_ScheduleActivityTask": 2,
+        "command_BatchMarkers": 5,
+        "command_StartTimer": 3,
+        "command_UpsertWorkflowSearchAttributes": 3,
+    }
+    assert sum(spent.values()) == 17
+
+
+async def test_the_happy_return_leaves_forty_six_events(stage: Stage) -> None:
+    """History events exactly; bytes within a band."""
+    await refunded(stage)
+    history = await history_of(stage)
+
+    assert len(history.events) == 46
+    size = (await stage.client.get_workflow_handle(f"return/{stage.case_id}").describe()).raw_description
+    assert 10_000 < size.workflow_execution_info.history_size_bytes < 25_000

@@ -1,0 +1,119 @@
+"""Staff move deadlines: those of waits alone, each for itself, and never beyond what the law leaves."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.domain.case import Action, CaseSnapshot, Party, Then, WaitingOn
+from services.domain.errors import ActionNotAllowed
+from tests.fixtures.temporal import AGENT, SUPERVISOR, Stage
+from workflows.messages import Extend, Pause
+
+# The policy's: when a supervisor is asked about goods nobody has judged, and the legal cap of the refund.
+INSPECTION = timedelta(hours=48)
+CAP = timedelta(days=14)
+PAUSE = Pause(AGENT, "in hospital")
+
+
+def waiting_on(case: CaseSnapshot) -> WaitingOn:
+    assert case.waiting_on is not None
+    return case.waiting_on
+
+
+async def extend(stage: Stage, until: datetime) -> CaseSnapshot:
+    return await stage.command("extend", Extend(AGENT, until, "on holiday"))
+
+
+async def goods_are_there(stage: Stage) -> datetime:
+    """Open a return and receive its goods; returns the instant by which the law wants the refund."""
+    await stage.sell()
+    await stage.open()
+    await stage.receive(2)
+    return waiting_on(await stage.until("inspecting")).until - INSPECTION + CAP
+
+
+async def part_is_paid(stage: Stage, units: int) -> CaseSnapshot:
+    """Let another unit come and be accepted; returns the case as it waits for the rest."""
+    await stage.receive(1)
+    await stage.inspect(accepted=1)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].lines[0].refunded == units)
+    return await stage.until("awaiting_parcel")
+
+
+async def test_moving_money_is_not_paused(stage: Stage) -> None:
+    """While a refund is asked for nobody's clock runs: it is neither stopped nor moved, then or later."""
+    await stage.sell()
+    await stage.open()
+    stage.world.down("payment")
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    until = waiting_on(await stage.until("refunding")).until
+    with pytest.raises(ActionNotAllowed):
+        await stage.command("pause", PAUSE)
+    with pytest.raises(ActionNotAllowed):
+        await extend(stage, until + timedelta(days=1))
+
+    stage.world.up("payment")
+    case = await stage.until("refunded")
+    assert waiting_on(case).action is Action.FOLLOW_UP
+    with pytest.raises(ActionNotAllowed):
+        await stage.command("resume", PAUSE)
+
+
+async def test_a_pause_ends_with_its_wait(stage: Stage) -> None:
+    """An inspection comes while staff have stopped the clock: what the case waits for next is not paused."""
+    await goods_are_there(stage)
+    await stage.command("pause", PAUSE)
+    await stage.inspect(accepted=2)
+
+    case = await stage.until("refunded")
+    assert waiting_on(case).action is Action.FOLLOW_UP
+    with pytest.raises(ActionNotAllowed):
+        await stage.command("resume", PAUSE)
+
+
+async def test_a_part_that_comes_during_a_pause_leaves_the_rest_its_deadline(stage: Stage) -> None:
+    """Extended by seven days, paused for two: the rest has nine more, not until the pause would end."""
+    await stage.sell()
+    extended = waiting_on(await stage.open(quantity=3)).until + timedelta(days=7)
+    await extend(stage, extended)
+    await stage.command("pause", PAUSE)
+    await stage.advance(days=2)
+    rest = waiting_on(await part_is_paid(stage, units=1))
+
+    assert (rest.party, rest.action) == (Party.CUSTOMER, Action.SEND_PARCEL)
+    assert timedelta(days=2) <= rest.until - extended < timedelta(days=2, minutes=5)
+
+
+async def test_an_extension_for_the_rest_counts_for_what_is_still_missing(stage: Stage) -> None:
+    """One of three came, the deadline was moved, the second came: the third has the moved deadline."""
+    await stage.sell()
+    opened = waiting_on(await stage.open(quantity=3))
+    first = waiting_on(await part_is_paid(stage, units=1))
+    extended = opened.until + timedelta(days=7)
+    await extend(stage, extended)
+    second = waiting_on(await part_is_paid(stage, units=2))
+
+    assert (first.until, second.until) == (opened.until, extended)
+
+
+@pytest.mark.rule("S096")
+@pytest.mark.parametrize("asked", ["nobody", "supervisor", "warehouse"])
+async def test_an_inspection_is_put_off_until_the_legal_cap_at_most(stage: Stage, asked: str) -> None:
+    """Whoever is asked by then: to the last instant of the law, where a pause ends too; then goods count."""
+    cap = await goods_are_there(stage)
+    if asked != "nobody":
+        await stage.advance(hours=48, minutes=1)
+        await stage.until_true(lambda: "inspection_overdue" in stage.open_tasks())
+    if asked == "warehouse":
+        await stage.complete("inspection_overdue", "wait", SUPERVISOR)
+    with pytest.raises(ActionNotAllowed):
+        await extend(stage, cap + timedelta(seconds=1))
+    assert waiting_on(await extend(stage, cap)).until == cap
+    paused = waiting_on(await stage.command("pause", PAUSE))
+    assert (paused.then, paused.until) == (Then.CONTINUE, cap)
+
+    await stage.advance(days=14)
+    refund = (await stage.until("refunded")).refunds[0]
+    assert refund.cause == "timer:deemed_accepted"
+    assert timedelta(0) <= refund.at - cap < timedelta(minutes=1)

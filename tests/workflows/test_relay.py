@@ -1,0 +1,151 @@
+"""Facts reach their case at least once and in order; what no case takes becomes a task."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.domain.case import RefundStatus
+from services.domain.dispute import DisputeStatus
+from services.domain.errors import DependencyUnavailable
+from services.domain.facts import DisputeChanged, Fact, FactKind, RefundChanged
+from services.domain.ids import CaseId, EventId, PaymentId, RefundId
+from services.domain.logistics import Receipt, ReceivedLine
+from services.domain.money import Money
+from tests.builders import NOW, STORE
+from tests.fixtures.temporal import Stage
+from workflows.relay import Relay, task_for
+
+
+@dataclass
+class Outbox:
+    """A service's outbox: a fact is handed out until it is acknowledged."""
+
+    facts: list[Fact] = field(default_factory=list)
+
+    async def pull(self, limit: int, lease_seconds: int, wait_seconds: int) -> list[Fact]:
+        return self.facts[:limit]
+
+    async def ack(self, event_ids: list[str]) -> None:
+        self.facts = [fact for fact in self.facts if fact.event_id not in event_ids]
+
+
+def a_receipt(case_id: str | None, event_id: str = "e1") -> Fact:
+    receipt = Receipt(event_id, "RMA", datetime.now(UTC), (ReceivedLine(2, sku="SKU-1"),))
+    return Fact(
+        EventId(event_id),
+        FactKind.GOODS_RECEIVED,
+        datetime.now(UTC),
+        STORE,
+        case_id and CaseId(case_id),
+        receipt=receipt,
+    )
+
+
+def a_refund(status: RefundStatus, refund_id: str | None = None) -> Fact:
+    changed = RefundChanged(PaymentId("p"), Money(100, "GBP"), status, refund_id and RefundId(refund_id))
+    return Fact(EventId("e1"), FactKind.REFUND_CHANGED, datetime.now(UTC), STORE, refund=changed)
+
+
+def a_dispute(status: DisputeStatus, due_by: datetime | None = None) -> Fact:
+    changed = DisputeChanged("d1", PaymentId("p"), Money(100, "GBP"), status, "fraudulent", due_by)
+    return Fact(EventId("e1"), FactKind.DISPUTE_CHANGED, NOW, STORE, dispute=changed)
+
+
+@pytest.fixture
+def outbox() -> Outbox:
+    return Outbox()
+
+
+@pytest.fixture
+def relay(stage: Stage, outbox: Outbox) -> Relay:
+    return Relay({"warehouse": outbox}, stage.cases, stage.world.register)
+
+
+async def test_a_fact_reaches_its_case_and_is_acknowledged(
+    stage: Stage, relay: Relay, outbox: Outbox
+) -> None:
+    """Delivered, it is never handed out again."""
+    await stage.sell()
+    await stage.open()
+    outbox.facts.append(a_receipt(stage.case_id))
+    assert await relay.relay_once(outbox, 0) == 1
+
+    await stage.until("inspecting")
+    assert outbox.facts == []
+
+
+@pytest.mark.parametrize("case_id", [None, "RT-0000-0000", "XX-0000-0000"])
+async def test_goods_of_no_case_become_a_task(
+    stage: Stage, relay: Relay, outbox: Outbox, case_id: str | None
+) -> None:
+    """An unknown parcel, a case that ended, a kind nobody knows: a person sees to it, once."""
+    fact = a_receipt(case_id)
+    for _ in range(2):
+        outbox.facts.append(fact)
+        await relay.relay_once(outbox, 0)
+
+    assert stage.open_tasks() == ["stray_goods_received"]
+    assert outbox.facts == []
+
+
+async def test_what_cannot_be_delivered_stays_and_keeps_its_order(
+    stage: Stage, relay: Relay, outbox: Outbox
+) -> None:
+    """While the inbox is down nothing is acknowledged, and nothing behind it overtakes."""
+    stage.world.down("casework")
+    outbox.facts += [a_receipt("RT-0000-0000", "e1"), a_receipt("RT-0000-0000", "e2")]
+    assert await relay.relay_once(outbox, 0) == 0
+    assert [fact.event_id for fact in outbox.facts] == ["e1", "e2"]
+
+    stage.world.up("casework")
+    assert await relay.relay_once(outbox, 0) == 2
+
+
+async def test_a_fact_that_breaks_its_delivery_stops_no_other(
+    stage: Stage, relay: Relay, outbox: Outbox
+) -> None:
+    """What cannot even be written down stays, and is tried again; the next case's fact is delivered."""
+    await stage.sell()
+    await stage.open()
+    outbox.facts += [a_receipt(stage.case_id, "\ud800"), a_receipt("RT-0000-0000", "e2")]
+
+    assert await relay.relay_once(outbox, 0) == 1
+    assert [fact.event_id for fact in outbox.facts] == ["\ud800"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "queue"),
+    [
+        (a_refund(RefundStatus.SUCCEEDED), "finance"),
+        (a_refund(RefundStatus.FAILED, "r1"), "finance"),
+        (a_refund(RefundStatus.SUCCEEDED, "r1"), None),
+        (a_dispute(DisputeStatus.NEEDS_RESPONSE), "finance"),
+        (a_dispute(DisputeStatus.LOST), "finance"),
+        (a_dispute(DisputeStatus.WON), None),
+    ],
+    ids=["made outside", "failed late", "ours, arrived", "disputed", "lost", "won"],
+)
+def test_finance_hears_of_what_it_has_to_see_to(fact: Fact, queue: str | None) -> None:
+    """A refund made outside, or failed after its case ended, is finance's; an arrived one nobody's."""
+    task = task_for(fact)
+    assert (task.queue if task else None) == queue
+
+
+@pytest.mark.parametrize(("days", "due"), [(1, 1), (20, 2), (None, 2)])
+def test_finance_has_until_the_bank_s_own_deadline_at_most(days: int | None, due: int) -> None:
+    """Two days as for everything, or less where the bank takes no later answer."""
+    task = task_for(a_dispute(DisputeStatus.NEEDS_RESPONSE, days and NOW + timedelta(days=days)))
+    assert task is not None
+    assert task.due_at == NOW + timedelta(days=due)
+
+
+async def test_a_source_that_is_down_is_tried_again(relay: Relay) -> None:
+    """The relay passes on what it could not do."""
+
+    class Down(Outbox):
+        async def pull(self, limit: int, lease_seconds: int, wait_seconds: int) -> list[Fact]:
+            raise DependencyUnavailable("down")
+
+    with pytest.raises(DependencyUnavailable):
+        await relay.relay_once(Down(), 0)

@@ -1,0 +1,1 @@
+"""Cases as Temporal workflows, the activities they call, and the worker that runs them."""

@@ -1,0 +1,1 @@
+"""What workflows have done in the world outside, one module per service."""

@@ -1,0 +1,1 @@
+"""One workflow per kind of case, and the nouns they share."""

@@ -1,0 +1,251 @@
+"""Refunding: the money of a settlement, tender by tender, until it has really moved.
+
+A leg that is pending or unknown is asked about with its own id on a schedule; one that failed is decided
+by a person. One tender's failure never holds up another, and what has moved is never paid again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from services.domain.amounts import refund_parts
+from services.domain.case import Action, CaseRefund, Party, RefundStatus, Then, WaitingOn
+from services.domain.facts import RefundChanged
+from services.domain.ids import PaymentId, RefundId, refund_id_for
+from services.domain.money import Money
+from services.domain.quote import Quote, TenderShare
+from services.domain.refund import TRANSITIONS, Refund, RefundIntent, RefundPart
+from workflows.activities.payment import CheckRefund, PaymentActivities
+from workflows.cases.anatomy import Case
+from workflows.effects import refusal
+from workflows.options import MOVE_MONEY, with_summary
+from workflows.tasks import Ask
+from workflows.waiting import Reminder
+
+# When a pending refund is asked about: soon, then ever more rarely (hours after the first half hour).
+_ASK_AFTER_MINUTES = (1, 5, 10, 20, 30)
+_ASK_EVERY = timedelta(hours=6)
+_PERSON_ANSWERS_WITHIN = timedelta(days=2)
+_MOVING = {RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION}
+_DEAD = {RefundStatus.FAILED, RefundStatus.CANCELED}
+
+
+@dataclass
+class Refunding:
+    """The money of one case. ``pending_for`` is how long a provider may keep us waiting, by policy."""
+
+    case: Case
+    _intents: dict[RefundId, RefundIntent] = field(default_factory=dict)
+    _unknown: set[RefundId] = field(default_factory=set)
+    _given_up: set[RefundId] = field(default_factory=set)
+    _paid_outside: set[RefundId] = field(default_factory=set)
+    _watched_from: datetime | None = None
+
+    async def pay(
+        self, quote: Quote, *, step: str, cause: str, tax_inclusive: bool, pending_for: timedelta
+    ) -> None:
+        """Give back what ``quote`` says; returns when every leg has moved or a person has settled it."""
+        parts = refund_parts(quote, tax_inclusive=tax_inclusive)
+        legs = [self._intent(share, parts[share.payment_id], quote, step, cause) for share in quote.to]
+        if not legs:
+            return
+        until = workflow.now() + pending_for
+        async with self.case.showing(WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE)):
+            await asyncio.gather(*(self._issue(intent) for intent in legs))
+        await self.see_through(pending_for)
+
+    def _intent(
+        self, share: TenderShare, parts: Sequence[RefundPart], quote: Quote, step: str, cause: str
+    ) -> RefundIntent:
+        request = self.case.request
+        return RefundIntent(
+            refund_id=refund_id_for(request.case_id, step, share.payment_id),
+            payment_id=share.payment_id,
+            store_id=request.store_id,
+            case_id=request.case_id,
+            order_id=request.order_id,
+            amount=Money(share.amount, quote.refund.currency),
+            parts=tuple(parts),
+            cause=cause,
+            requested_at=workflow.now(),
+        )
+
+    async def _issue(self, intent: RefundIntent) -> None:
+        self._intents[intent.refund_id] = intent
+        amount = intent.amount
+        try:
+            refund = await workflow.execute_activity_method(
+                PaymentActivities.issue_refund,
+                intent,
+                **with_summary(MOVE_MONEY, f"{amount.minor_units} {amount.currency} to {intent.payment_id}"),
+            )
+        except FailureError as error:
+            refused = refusal(error)
+            if refused is None:
+                self._unknown.add(intent.refund_id)
+                self._note(intent, RefundStatus.PENDING)
+            else:
+                self._note(intent, RefundStatus.FAILED, refused.type or "refused")
+            return
+        self._take(refund)
+
+    def _take(self, refund: Refund) -> None:
+        self._unknown.discard(refund.intent.refund_id)
+        self._note(self._intents[refund.intent.refund_id], refund.status, refund.failure)
+
+    def learn(self, changed: RefundChanged) -> None:
+        """Take the provider's word, learned by its webhook."""
+        intent = self._intents.get(changed.refund_id) if changed.refund_id else None
+        if intent is not None:
+            self._note(intent, changed.status, changed.failure)
+
+    def _note(self, intent: RefundIntent, status: RefundStatus, failure: str | None = None) -> None:
+        known = self.case.file.refunds.get(intent.refund_id)
+        if known is not None and status not in TRANSITIONS[known.status]:
+            return
+        self.case.file.refunds[intent.refund_id] = CaseRefund(
+            refund_id=intent.refund_id,
+            payment_id=intent.payment_id,
+            amount=intent.amount,
+            status=status,
+            cause=intent.cause,
+            at=workflow.now(),
+        )
+        self.case.record(f"refund_{status}", detail=failure or "")
+        if status is RefundStatus.SUCCEEDED and intent.refund_id in self._paid_outside:
+            self._ask_about_double(self.case.file.refunds[intent.refund_id])
+
+    def _ask_about_double(self, leg: CaseRefund) -> None:
+        """Money moved that finance has also paid outside: a person takes one of the two back."""
+        context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id}
+        title = f"{leg.amount.minor_units} {leg.amount.currency} moved, and were paid outside too"
+        self.case.later(Ask("paid_twice", "finance", title, ("done",), context))
+
+    @property
+    def moving(self) -> list[CaseRefund]:
+        """Legs whose outcome is open, at the provider or because nobody knows it."""
+        return [
+            refund
+            for refund in self.case.file.refunds.values()
+            if refund.status in _MOVING and refund.refund_id not in self._given_up
+        ]
+
+    @property
+    def failed(self) -> list[CaseRefund]:
+        """Legs that are dead and that nobody has settled yet."""
+        return [
+            refund
+            for refund in self.case.file.refunds.values()
+            if refund.status in _DEAD and refund.refund_id not in self._given_up
+        ]
+
+    def shares(self) -> tuple[TenderShare, ...]:
+        """Return what was paid to each tender, whatever its share had once been."""
+        return tuple(TenderShare(payment_id, amount) for payment_id, amount in self.paid().items())
+
+    def paid(self) -> dict[PaymentId, int]:
+        """Return what of each tender has gone back or is on its way."""
+        paid: dict[PaymentId, int] = {}
+        for refund in self.case.file.refunds.values():
+            if refund.status not in _DEAD:
+                paid[refund.payment_id] = paid.get(refund.payment_id, 0) + refund.amount.minor_units
+        return paid
+
+    def moved(self) -> Money:
+        """Return what has really gone back."""
+        refunds = self.case.file.refunds.values()
+        return Money.total(
+            (refund.amount for refund in refunds if refund.status is RefundStatus.SUCCEEDED),
+            self.case.request.currency,
+        )
+
+    async def see_through(self, pending_for: timedelta) -> None:
+        """Return when every leg has moved or a person has settled it; the provider is asked all the while."""
+        self._watched_from = workflow.now()
+        while self.moving or self.failed:
+            if self.failed:
+                await self._ask_finance(self.failed[0])
+            elif not await self._provider_settles(self._watched_from + pending_for):
+                await self._ask_finance(self.moving[0])
+
+    async def _provider_settles(self, until: datetime) -> bool:
+        return await self.case.wait(
+            WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE),
+            lambda: not self.moving or bool(self.failed),
+            self._polls(until),
+        )
+
+    def _polls(self, until: datetime) -> tuple[Reminder, ...]:
+        """Return when the provider is still to be asked, counted from when the money was sent."""
+        start = self._watched_from or workflow.now()
+        asks = [start + timedelta(minutes=minutes) for minutes in _ASK_AFTER_MINUTES]
+        while asks[-1] + _ASK_EVERY < until:
+            asks.append(asks[-1] + _ASK_EVERY)
+        return tuple(Reminder(at, self._ask_provider) for at in asks if at > workflow.now())
+
+    async def _ask_provider(self) -> None:
+        for refund_id in [leg.refund_id for leg in self.moving]:
+            if refund_id in self._unknown:
+                await self._issue(self._intents[refund_id])
+            else:
+                await self._check(refund_id)
+
+    async def _check(self, refund_id: RefundId) -> None:
+        asked = CheckRefund(self.case.request.store_id, refund_id, workflow.now())
+        try:
+            refund = await workflow.execute_activity_method(
+                PaymentActivities.check_refund, asked, **MOVE_MONEY
+            )
+        except FailureError:
+            return
+        self._take(refund)
+
+    async def _ask_finance(self, leg: CaseRefund) -> None:
+        """A person decides on a leg that did not move: try again, or settle it outside."""
+        context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id, "status": leg.status}
+        title = f"A refund of {leg.amount.minor_units} {leg.amount.currency} is {leg.status}"
+        ask = Ask("refund_stuck", "finance", title, ("retry", "settled_outside"), context)
+        until = workflow.now() + _PERSON_ANSWERS_WITHIN
+        wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.ASK_FINANCE)
+
+        def is_overtaken() -> bool:
+            return self.case.file.refunds[leg.refund_id].status is not leg.status
+
+        answer = await self.case.ask(ask, wanted, is_overtaken, self._polls(until))
+        if answer is None:
+            return
+        outcome, by = answer
+        if outcome == "settled_outside":
+            await self._settle_outside(leg, by)
+        elif leg.status in _DEAD:
+            await self._retry(leg, by)
+        else:
+            self._watched_from = workflow.now()
+            await self._ask_provider()
+
+    async def _settle_outside(self, leg: CaseRefund, by: str) -> None:
+        """Take finance's word, unless the money turns out to have moved just now."""
+        if leg.status in _MOVING:
+            await self._ask_provider()
+        if self.case.file.refunds[leg.refund_id].status is RefundStatus.SUCCEEDED:
+            self._ask_about_double(leg)
+            return
+        self._given_up.add(leg.refund_id)
+        self._paid_outside.add(leg.refund_id)
+        self.case.record("refund_settled_outside", detail=f"by {by}")
+
+    async def _retry(self, leg: CaseRefund, by: str) -> None:
+        """Ask anew under a new id: the old one is dead and stays on the books as such."""
+        self._given_up.add(leg.refund_id)
+        old = self._intents[leg.refund_id]
+        again = replace(
+            old,
+            refund_id=refund_id_for(old.case_id, f"retry-{leg.refund_id}", old.payment_id),
+            cause=f"retry by {by}",
+            requested_at=workflow.now(),
+        )
+        await self._issue(again)

@@ -1,0 +1,327 @@
+"""The return: goods come back, and the money for what was accepted goes back.
+
+    verify → decide → (review) → await the goods → inspect → refund → close → follow up
+
+Silence agrees where the customer has a right and refuses where there is only goodwill. Whatever comes late
+(goods, a second parcel, a bank's refusal) reopens the case.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio import workflow
+
+from services.domain.case import (
+    Action,
+    CaseLine,
+    CaseSnapshot,
+    CaseStatus,
+    Party,
+    Then,
+    WaitingOn,
+)
+from services.domain.errors import ActionNotAllowed, InvalidArgument
+from services.domain.facts import Fact, FactKind
+from services.domain.ids import LineId
+from services.domain.money import Money
+from services.domain.quote import Quote, beyond
+from services.domain.return_phases import TAKEN_IN, ReturnPhase, advance
+from workflows.cases.anatomy import NotOpened, Withdrawn, refused
+from workflows.cases.commands import CommandedCase
+from workflows.cases.inbound import Inbound
+from workflows.cases.refunding import Refunding
+from workflows.cases.rejections import Rejections
+from workflows.cases.request import Request
+from workflows.messages import CaseResult, Choose, Confirm, Escalate, OpenCase, RegisterParcel
+from workflows.tasks import Ask
+
+P = ReturnPhase
+# A satisfaction score (1 to 5) below this goes back to a person.
+_BAR = 3
+
+
+@workflow.defn(name="ReturnCase")
+class ReturnCase(CommandedCase):
+    """Reads like the process; what it is made of stands in the modules beside this one."""
+
+    @workflow.init
+    def __init__(self, request: OpenCase) -> None:
+        super().__init__(request)
+        self.asked = Request(self)
+        self.inbound = Inbound(self)
+        self.rejections = Rejections(self)
+        self.money = Refunding(self)
+        self.settled: Quote | None = None
+        self.settlements = 0
+        # What was paid of each line, or left to a person.
+        self.dealt_with: Mapping[LineId, int] = {}
+        self.told = Money.zero(request.currency)
+        self.times_told = 0
+        self.escalation: Escalate | None = None
+        self.confirmation: Confirm | None = None
+
+    @workflow.run
+    async def run(self, request: OpenCase) -> CaseResult:
+        try:
+            await self.asked.decide()
+        except NotOpened as reason:
+            self.refusal = reason.refusal
+            await self.finish()
+            return CaseResult(refused=reason.refusal.type, detail=reason.refusal.message)
+        outcome = await self._carry_out()
+        while True:
+            await self._close(outcome)
+            if not await self._something_comes_late():
+                await self.finish()
+                if not self.has_work:
+                    return CaseResult(outcome=outcome)
+            outcome = await self._reopen()
+
+    async def _carry_out(self) -> ReturnPhase:
+        try:
+            if not await self._is_approved():
+                return self._unless_withdrawn(P.DENIED)
+            self.inbound.authorise()
+            if not await self.inbound.goods_come():
+                return self._unless_withdrawn(P.EXPIRED)
+            return await self._settle_what_came()
+        except Withdrawn:
+            return P.WITHDRAWN
+
+    def _unless_withdrawn(self, outcome: ReturnPhase) -> ReturnPhase:
+        """Who withdrew in the deadline's very instant was told so."""
+        return P.WITHDRAWN if self.withdrawal is not None else outcome
+
+    async def _is_approved(self) -> bool:
+        if self.asked.is_allowed:
+            return True
+        if self.asked.is_under_review:
+            self.enter(P.MERCHANT_REVIEW)
+            if await self.asked.review():
+                return True
+            await self.undo_all()
+        return await self._is_overturned()
+
+    async def _is_overturned(self) -> bool:
+        """A refusal stands unless the customer escalates it in time and a supervisor takes it back."""
+        self.enter(P.REFUSED)
+        until = self.asked.due(days=self.asked.timers.escalation_days)
+        await self.tell(
+            "return_denied",
+            {"reason": self.asked.failing_rule(), "escalate_until": until.isoformat()},
+        )
+        wanted = WaitingOn(Party.CUSTOMER, Action.ESCALATE, until, Then.CLOSE_DENIED)
+        if not await self.wait(wanted, lambda: self.escalation is not None):
+            return False
+        self.enter(P.MERCHANT_REVIEW)
+        return await self.asked.review_escalation()
+
+    async def _settle_what_came(self) -> ReturnPhase:
+        """Pay what was accepted so far, as often as more comes, until nothing is missing or awaited."""
+        while True:
+            if self.money.failed:
+                await self._see_money_through()
+            if self.inbound.goods.uninspected:
+                await self.inbound.is_judged()
+            await self._refund_accepted()
+            if self.rejections.new:
+                await self.rejections.offer_ways_on()
+                await self._refund_accepted()
+            if not await self.inbound.rest_comes():
+                break
+        await self.asked.settle_units(self.dealt_with)
+        await self.inbound.expect_no_more()
+        return self._outcome()
+
+    async def _refund_accepted(self) -> None:
+        """Give back what the accepted units are worth beyond what has been settled before."""
+        # More may be accepted while this is paid: it is the next settlement's.
+        goods = self.inbound.goods
+        if not self._is_unpaid:
+            return
+        # Other cases of the order may have been paid meanwhile: it is their shipping or this one's.
+        await self.asked.look_again()
+        due = self.asked.quote_for(goods.refundable)
+        owed = beyond(due, self.settled)
+        self.dealt_with = goods.refundable
+        if not owed.refund.minor_units:
+            return
+        # Seen by other cases of the order before the money moves, which may take days: the last one's quote
+        # has the shipping.
+        await self.asked.settle_early(goods.refundable, release_rest=goods.is_complete)
+        self.enter(P.REFUNDING)
+        self.settlements += 1
+        await self.money.pay(
+            owed,
+            step=f"settle-{self.settlements}",
+            cause=self.inbound.cause,
+            tax_inclusive=self.asked.tax_inclusive,
+            pending_for=timedelta(days=self.asked.timers.provider_pending_days),
+        )
+        self.settled = replace(due, to=self.money.shares())
+        await self._tell_refunded()
+
+    async def _see_money_through(self) -> None:
+        """Money that had moved came back from the bank: finance decides, and what moves is told."""
+        self.enter(P.REFUNDING)
+        await self.money.see_through(timedelta(days=self.asked.timers.provider_pending_days))
+        await self._tell_refunded()
+
+    async def _tell_refunded(self) -> None:
+        """Say what has really moved, and only that."""
+        moved = self.money.moved()
+        news = moved - self.told
+        if news.minor_units > 0:
+            self.told = moved
+            self.times_told += 1
+            await self.tell(
+                "refund_succeeded",
+                {"amount": f"{news.currency} {news.minor_units}"},
+                fact=f"refunded-{self.times_told}",
+            )
+
+    def _outcome(self) -> ReturnPhase:
+        """Name what became of it: by the units that were paid; what is accepted this moment reopens it."""
+        paid = sum(self.dealt_with.values())
+        asked = sum(line.quantity for line in self.request.lines)
+        if not paid:
+            return P.REJECTED
+        return P.REFUNDED if paid == asked else P.PARTIALLY_REFUNDED
+
+    async def _close(self, outcome: ReturnPhase) -> None:
+        if outcome in {P.DENIED, P.EXPIRED, P.WITHDRAWN}:
+            await self.undo_all()
+        if outcome in {P.EXPIRED, P.WITHDRAWN}:
+            name = "parcel_expired" if outcome is P.EXPIRED else "case_withdrawn"
+            await self.tell(name, {})
+        self.desk.cancel_open()
+        self.enter(outcome)
+        self.file.close(outcome, workflow.now())
+        self.record("closed", detail=outcome)
+        self.withdrawal = None
+
+    async def _something_comes_late(self) -> bool:
+        """Follow up; True when goods come, or money comes back, after the case was closed."""
+        timers = self.asked.timers
+        if self.file.outcome in {P.REFUNDED, P.PARTIALLY_REFUNDED, P.REJECTED}:
+            ask_at = self.asked.due(days=timers.satisfaction_days)
+            later = WaitingOn(Party.NOBODY, Action.FOLLOW_UP, ask_at, Then.ASK_SATISFACTION)
+            if await self.wait(later, lambda: self.has_work):
+                return True
+            until = self.asked.due(days=timers.satisfaction_answer_days)
+            await self.tell("satisfaction_question", {"answer_by": until.isoformat()})
+            rating = WaitingOn(Party.CUSTOMER, Action.RATE, until, Then.SKIP)
+            await self.wait(rating, lambda: self.has_work or self.confirmation is not None)
+            if self.confirmation is not None and (self.confirmation.score or _BAR) < _BAR:
+                self.later(Ask("low_score", "agent", "A customer is not satisfied", ("done",)))
+        elif self.inbound.is_authorised:
+            until = self.asked.due(days=timers.late_parcel_days)
+            late = WaitingOn(Party.NOBODY, Action.FOLLOW_UP, until, Then.SKIP)
+            await self.wait(late, lambda: self.has_work)
+        return self.has_work
+
+    @property
+    def has_work(self) -> bool:
+        """Whether goods or money wait for the case to act, whenever they came."""
+        return self._goods_wait or bool(self.money.failed)
+
+    @property
+    def _goods_wait(self) -> bool:
+        return bool(self.inbound.goods.uninspected or self.rejections.new) or self._is_unpaid
+
+    @property
+    def _is_unpaid(self) -> bool:
+        return sum(self.inbound.goods.refundable.values()) > sum(self.dealt_with.values())
+
+    async def _reopen(self) -> ReturnPhase:
+        self.file.reopen()
+        self.record("reopened")
+        self.confirmation = None
+        if self._goods_wait:
+            if not await self.asked.reclaim(self.inbound.goods):
+                await self.inbound.leave_unclaimed()
+                self.rejections.leave()
+                self.dealt_with = self.inbound.goods.refundable
+                return P(self.file.phase)
+            self.enter(P.INSPECTING)
+            return await self._settle_what_came()
+        await self._see_money_through()
+        return self._outcome()
+
+    # What the case is.
+
+    def enter(self, phase: ReturnPhase) -> None:
+        """Go into a phase, along the table."""
+        self.file.phase = advance(P(self.file.phase), phase)
+        self.news()
+
+    def lines(self) -> tuple[CaseLine, ...]:
+        return self.inbound.lines(self.settled)
+
+    def is_opened(self) -> bool:
+        return self.inbound.is_authorised or not self.inbound.is_authorising
+
+    def is_taken(self, command: str) -> bool:
+        if command == "withdraw" and self.inbound.goods.has_come:
+            return False
+        phases = TAKEN_IN.get(command)
+        return P(self.file.phase) in phases if phases else self.file.status is CaseStatus.OPEN
+
+    def take(self, fact: Fact) -> None:
+        if fact.kind is FactKind.REFUND_CHANGED and fact.refund:
+            self.money.learn(fact.refund)
+            # What came back has not been refunded, whatever was said: it is told again when it has moved.
+            self.told = min(self.told, self.money.moved())
+        else:
+            self.inbound.take(fact)
+
+    # What its customer may do beside what every case takes.
+
+    @workflow.update
+    async def register_parcel(self, command: RegisterParcel) -> CaseSnapshot:
+        self.inbound.register(command, workflow.now())
+        self.record("parcel_registered", command.actor, command.carrier)
+        return await self.answer()
+
+    @register_parcel.validator
+    def _check_register_parcel(self, command: RegisterParcel) -> None:
+        self.check_taken("register_parcel")
+
+    @workflow.update
+    async def escalate(self, command: Escalate) -> CaseSnapshot:
+        self.escalation = self.rejections.escalation = command
+        self.record("escalated", command.actor, command.reason)
+        return await self.answer()
+
+    @escalate.validator
+    def _check_escalate(self, command: Escalate) -> None:
+        self.check_taken("escalate")
+        is_decided = not self.file.options or self.rejections.escalation is not None
+        if self.file.phase == P.INSPECTION_REJECTED and is_decided:
+            raise refused(ActionNotAllowed("it has been looked at again, or decided, already"))
+
+    @workflow.update
+    async def choose(self, command: Choose) -> CaseSnapshot:
+        self.rejections.choice = command.option_id
+        self.record("chosen", command.actor, command.option_id)
+        return await self.answer()
+
+    @choose.validator
+    def _check_choose(self, command: Choose) -> None:
+        self.check_taken("choose")
+        if command.option_id not in {option.option_id for option in self.file.options}:
+            raise refused(InvalidArgument("that is none of the case's options"))
+
+    @workflow.update
+    async def confirm(self, command: Confirm) -> CaseSnapshot:
+        self.confirmation = command
+        score = f"{command.score}" if command.score else ""
+        self.record("rated" if score else "confirmed", command.actor, score)
+        return await self.answer()
+
+    @confirm.validator
+    def _check_confirm(self, command: Confirm) -> None:
+        waiting = self.waiting.current
+        if waiting is None or waiting.action is not Action.RATE:
+            raise refused(ActionNotAllowed("the case asks for no confirmation"))

@@ -1,0 +1,1 @@
+"""How every process speaks to Temporal: one converter, one codec, one place that connects."""
