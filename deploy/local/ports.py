@@ -23,22 +23,45 @@ USUAL: Final[Mapping[str, int]] = {
     "sandbox": 7110,
     "mailbox": 7125,
 }
-# Below the kernel's ephemeral range: there, a process that is restarting could find its port
-# taken by somebody's outgoing connection.
+# Below the kernel's ephemeral range: whoever finds them in a file later, when nobody keeps them, still does.
 _OTHERS: Final = range(20000, 32000)
+
+
+def keep(port: int = 0, *, reuse: bool = False) -> socket.socket:
+    """Return a socket that keeps ``port`` (0: any free one) for the server that is to listen on it.
+
+    Between the choice of a port and the server's start, and whenever the server is away, anybody else could
+    be given it: by another choice, or for an outgoing connection. The kernel gives a bound port to nobody by
+    itself, and lets a server bind it too while both say SO_REUSEADDR, as servers do, and neither listens yet.
+    Until one does, connections are refused. Said only after the bind, it lets no two keep the same port; with
+    ``reuse`` it is said before, for a port whose closed connections the kernel still remembers.
+
+    Raises:
+        OSError: If somebody has the port.
+    """
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuse))
+        held.bind(("127.0.0.1", port))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 def choose(remembered: Path, *, prefer_usual: bool = True) -> dict[str, int]:
     """Return a free port for every server, and remember the choice in the file ``remembered``.
 
-    What was chosen before is kept while it is free, so that addresses survive a restart.
+    What was chosen before is chosen again while it is free, so that addresses survive a restart. Until this
+    process ends, nobody else is given them.
     """
     before = json.loads(remembered.read_text()) if remembered.exists() else {}
     ports: dict[str, int] = {}
     for name, usual in USUAL.items():
         wanted = [before[name]] if name in before else []
         wanted += [usual] if prefer_usual else []
-        ports[name] = next((port for port in wanted if _is_free(port, ports)), 0) or _another(ports)
+        ports[name] = next((port for port in wanted if _is_kept(port, ports)), 0) or _another(ports)
     remembered.write_text(json.dumps(ports))
     return ports
 
@@ -54,7 +77,7 @@ def elsewhere(remembered: Path) -> list[str]:
 
 
 def _why_not(port: int) -> str:
-    if _is_free(port, {}):
+    if _is_free(port):
         return "was taken once; it keeps this one"
     holder = _holder(port)
     return f"is taken by {holder}" if holder else "is taken"
@@ -73,21 +96,27 @@ def _holder(port: int) -> str:
         return ""
 
 
-def _is_free(port: int, taken: Mapping[str, int]) -> bool:
+def _is_kept(port: int, taken: Mapping[str, int], *, reuse: bool = True) -> bool:
+    """Keep a port, if it is free, until this process ends."""
     if port in taken.values():
         return False
-    with socket.socket() as probe:
-        # Connections that were closed a moment ago do not hinder a server either.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    try:
+        keep(port, reuse=reuse).detach()
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
+    try:
+        keep(port, reuse=True).close()
+    except OSError:
+        return False
     return True
 
 
 def _another(taken: Mapping[str, int]) -> int:
     while True:
         port = random.choice(_OTHERS)  # noqa: S311 — no secret
-        if _is_free(port, taken):
+        if _is_kept(port, taken, reuse=False):
             return port
