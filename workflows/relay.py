@@ -5,7 +5,7 @@ delivered now keeps its lease until that lapses, and is handed out again.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -33,8 +33,9 @@ _KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 class Source(Protocol):
     """A service's outbox."""
 
-    async def pull(self, limit: int, lease_seconds: int, wait_seconds: int) -> list[Fact]: ...
-    async def ack(self, event_ids: list[str]) -> None: ...
+    async def pull(
+        self, limit: int, lease_seconds: int, wait_seconds: int, delivered: Sequence[str] = ()
+    ) -> list[Fact]: ...
 
 
 class CaseBook(Protocol):
@@ -58,21 +59,22 @@ class Relay:
         await asyncio.gather(*(self._follow(name, source) for name, source in self.sources.items()))
 
     async def _follow(self, name: str, source: Source) -> None:
+        delivered: list[str] = []
         while True:
             try:
-                await self.relay_once(source, _WAIT_SECONDS)
+                delivered = await self.relay_once(source, _WAIT_SECONDS, delivered)
             except (RecourseError, ServiceFault) as error:
                 log.warning("relay.paused", source=name, error=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def relay_once(self, source: Source, wait_seconds: int) -> int:
-        """Pull a batch, deliver it and acknowledge what was delivered; returns how many were."""
-        facts = await source.pull(_BATCH, _LEASE_SECONDS, wait_seconds)
-        delivered = await asyncio.gather(*(self._deliver_in_turn(part) for part in _by_case(facts)))
-        event_ids = [event_id for part in delivered for event_id in part]
-        if event_ids:
-            await source.ack(event_ids)
-        return len(event_ids)
+    async def relay_once(self, source: Source, wait_seconds: int, delivered: Sequence[str] = ()) -> list[str]:
+        """Pull a batch and deliver it; returns what was delivered, for the next pull to acknowledge.
+
+        An acknowledgement of its own would be one more call for nearly every fact: most come alone.
+        """
+        facts = await source.pull(_BATCH, _LEASE_SECONDS, wait_seconds, delivered)
+        parts = await asyncio.gather(*(self._deliver_in_turn(part) for part in _by_case(facts)))
+        return [event_id for part in parts for event_id in part]
 
     async def _deliver_in_turn(self, facts: list[Fact]) -> list[str]:
         """Deliver the facts of one case in their order; the rest waits behind one that fails."""

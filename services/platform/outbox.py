@@ -128,20 +128,14 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
         request: events_pb2.PullEventsRequest,
         context: Context,
     ) -> events_pb2.PullEventsResponse:
+        if request.delivered_event_ids:
+            await self._outbox.ack(list(request.delivered_event_ids))
         leased = await self._outbox.pull(
             request.max_events,
             timedelta(seconds=request.lease_seconds),
             timedelta(seconds=request.wait_seconds),
         )
         return events_pb2.PullEventsResponse(events=[to_wire(fact, events_pb2.LeasedFact) for fact in leased])
-
-    async def AckEvents(
-        self,
-        request: events_pb2.AckEventsRequest,
-        context: Context,
-    ) -> events_pb2.AckEventsResponse:
-        await self._outbox.ack(list(request.event_ids))
-        return events_pb2.AckEventsResponse()
 
 
 def mount_events(outbox: Outbox) -> Mounted:

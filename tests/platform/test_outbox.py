@@ -236,15 +236,18 @@ async def test_every_service_forgets_by_itself(settings, fresh_database, databas
 
 
 async def test_every_service_hands_its_facts_out(warehouse_channel, postgres_url):
-    """Over the wire, from whatever service mounts the outbox."""
+    """From whatever service mounts the outbox; what the next pull says was delivered stays away."""
     stub = events_pb2_grpc.EventServiceStub(warehouse_channel)
     connection = await asyncpg.connect(f"{postgres_url.replace('/postgres?', '/recourse_warehouse?')}")
     async with connection.transaction():
         await record(connection, a_fact())
     await connection.close()
-    wanted = pb.PullEventsRequest(max_events=5, lease_seconds=30, wait_seconds=1)
-
+    wanted = pb.PullEventsRequest(max_events=5, lease_seconds=1, wait_seconds=0)
     pulled = await call(stub.PullEvents, wanted, pb.PullEventsResponse, seconds=5)
-    await call(stub.AckEvents, pb.AckEventsRequest(event_ids=["event-1"]), pb.AckEventsResponse, seconds=5)
+    wanted = pb.PullEventsRequest(
+        max_events=5, lease_seconds=1, wait_seconds=2, delivered_event_ids=["event-1"]
+    )
+    pulled_again = await call(stub.PullEvents, wanted, pb.PullEventsResponse, seconds=7)
 
     assert [from_wire(event.fact, Fact) for event in pulled.events] == [a_fact()]
+    assert not pulled_again.events
