@@ -40,6 +40,7 @@ class CaseFile:
     owner: str | None = None
     decision: Decision | None = None
     quote: Quote | None = None
+    settled: Quote | None = None
     return_: ReturnAuthorisation | None = None
     options: tuple[Option, ...] = ()
     refunds: dict[RefundId, CaseRefund] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class CaseFile:
             lines=lines,
             decision=self.decision,
             quote=self.quote,
+            settled=self.settled,
             waiting_on=waiting_on,
             opened_at=self.opened_at,
             updated_at=self.updated_at,

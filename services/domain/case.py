@@ -87,6 +87,11 @@ class Actor:
 SYSTEM: Final = Actor(ActorKind.SYSTEM, "recourse")
 
 
+def at_dock(account: str) -> Actor:
+    """Return who reported something at the dock; a report without a name is only known to us."""
+    return Actor(ActorKind.STAFF, account, ("warehouse",)) if account else SYSTEM
+
+
 class Party(StrEnum):
     CUSTOMER = "customer"
     MERCHANT = "merchant"
@@ -247,7 +252,8 @@ class CaseSnapshot:
     """The case as its workflow last published it: the API's document, in domain values.
 
     ``sequence`` grows with every publication, so that an older one never overwrites a newer.
-    ``timeline`` and ``tasks`` hold only what is new since the last publication.
+    ``timeline`` and ``tasks`` hold only what is new since the last publication. ``settled`` is what has been
+    given back so far, in money and in kind, as a total.
     """
 
     case_id: CaseId
@@ -277,3 +283,4 @@ class CaseSnapshot:
     evidence: tuple[EvidenceRef, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     tasks: tuple[CaseTask, ...] = ()
+    settled: Quote | None = None

@@ -3,12 +3,13 @@
 Counts are units per order line. What nobody expected is kept as ``extras`` and goes to a person.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.domain.case import RequestedLine
+from services.domain.deductions import GradedUnits
 from services.domain.ids import LineId
-from services.domain.logistics import Inspection, Receipt, ReceivedLine
+from services.domain.logistics import InspectedLine, Inspection, Receipt, ReceivedLine
 from services.domain.order import Order
 
 
@@ -17,7 +18,8 @@ class LineGoods:
     """What was told of a line's units, as totals, so that the order of telling does not matter.
 
     ``counted`` were in a recorded parcel, ``assumed`` taken as received by a timer; ``passed`` and ``failed``
-    were inspected, ``deemed`` accepted by a timer that no inspection had judged by then.
+    were inspected, ``deemed`` accepted by a timer that no inspection had judged by then. ``grades`` are those
+    of accepted units in the order of their acceptance, so that none changes once it has been paid for.
     """
 
     line_id: LineId
@@ -28,6 +30,7 @@ class LineGoods:
     passed: int = 0
     failed: int = 0
     deemed: int = 0
+    grades: tuple[GradedUnits, ...] = ()
 
     @property
     def received(self) -> int:
@@ -51,6 +54,23 @@ class LineGoods:
     def refundable(self) -> int:
         """Accepted units the case holds: what came beyond the request is not the case's to refund."""
         return min(self.accepted, self.requested)
+
+    def inspect(self, rows: Sequence[InspectedLine]) -> "LineGoods":
+        """Count a judgement of the line's units; those that are accepted by it have its grades."""
+        good = sorted((row for row in rows if row.accepted), key=lambda row: row.grade)
+        after = replace(
+            self,
+            passed=self.passed + sum(row.quantity for row in good),
+            failed=self.failed + sum(row.quantity for row in rows if not row.accepted),
+        )
+        # What a timer accepted before has none; what was judged after that changes nothing any more.
+        ungraded = self.accepted - sum(units.count for units in self.grades)
+        grades, left = _with(self.grades, GradedUnits(ungraded)), after.accepted - self.accepted
+        for row in good:
+            units = min(row.quantity, left)
+            left -= units
+            grades = _with(grades, GradedUnits(units, row.grade))
+        return replace(after, grades=grades)
 
     @property
     def judged(self) -> int:
@@ -115,16 +135,10 @@ class ReturnedGoods:
 
     def inspect(self, inspection: Inspection) -> "ReturnedGoods":
         """Count a judgement; what was judged has come, also when its receipt is not known yet."""
-        passed = _units(inspection, accepted=True)
-        failed = _units(inspection, accepted=False)
         return replace(
             self,
             lines=tuple(
-                replace(
-                    line,
-                    passed=line.passed + passed.get(line.line_id, 0),
-                    failed=line.failed + failed.get(line.line_id, 0),
-                )
+                line.inspect([row for row in inspection.lines if row.line_id == line.line_id])
                 for line in self.lines
             ),
         )
@@ -188,10 +202,15 @@ class ReturnedGoods:
     def refundable(self) -> Mapping[LineId, int]:
         return {line.line_id: line.refundable for line in self.lines}
 
+    @property
+    def grades(self) -> Mapping[LineId, tuple[GradedUnits, ...]]:
+        return {line.line_id: line.grades for line in self.lines if line.grades}
 
-def _units(inspection: Inspection, *, accepted: bool) -> dict[LineId, int]:
-    units: dict[LineId, int] = {}
-    for row in inspection.lines:
-        if row.accepted is accepted:
-            units[row.line_id] = units.get(row.line_id, 0) + row.quantity
-    return units
+
+def _with(grades: tuple[GradedUnits, ...], more: GradedUnits) -> tuple[GradedUnits, ...]:
+    """Return ``grades`` with ``more`` units; neighbours of one grade are one entry."""
+    if not more.count:
+        return grades
+    if grades and grades[-1].grade == more.grade:
+        return (*grades[:-1], GradedUnits(grades[-1].count + more.count, more.grade))
+    return (*grades, more)

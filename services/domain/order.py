@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from services.domain.errors import FieldProblem, InvalidArgument, OrderTotalsMismatch
 from services.domain.ids import CustomerId, LineId, OrderId, PaymentId, StoreId
-from services.domain.money import Money, allocate
+from services.domain.money import Money, allocate, share_of_first
 
 
 class OrderStatus(StrEnum):
@@ -59,15 +59,33 @@ class OrderLine:
         """What the line costs after its own discount, as priced (with tax when inclusive)."""
         return self.quantity * self.unit_price - self.discount
 
+    @property
+    def is_free_gift(self) -> bool:
+        """Whether it came for nothing with the rest; its ``unit_price`` is what one is worth."""
+        return self.gift and self.value == 0
+
+
+class DiscountKind(StrEnum):
+    """What an order's discount was given for; of these only a coupon can itself be given back."""
+
+    COUPON = "coupon"
+    POINTS = "points"
+    PROMOTION = "promotion"
+
 
 @dataclass(frozen=True, slots=True)
 class OrderDiscount:
+    """``amount`` off the whole order; of kind ``points`` it is what the points used were worth."""
+
     code: str
     amount: int
+    kind: DiscountKind = DiscountKind.COUPON
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
+    """Points of the shop's, which are no money: counts, whatever one is worth."""
+
     used: int = 0
     earned: int = 0
 
@@ -86,12 +104,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class ShippingCharge:
-    """What the customer paid for sending; ``price`` includes ``tax`` when the order is inclusive."""
+    """What the customer paid for sending; ``price`` includes ``tax`` when the order is inclusive.
+
+    ``standard_price`` is what the cheapest standard delivery would have cost, on the same terms as ``price``;
+    None: the customer chose no dearer one.
+    """
 
     price: int
     tax: int
     method: str
     address: Address
+    standard_price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +166,14 @@ class OrderAsSold:
         return self.shipping.price + (0 if self.tax_inclusive else self.shipping.tax)
 
     @property
+    def standard_shipping_total(self) -> int:
+        """What of ``shipping_total`` standard delivery would have cost; tax on top by its share."""
+        price, standard = self.shipping.price, self.shipping.standard_price
+        if standard is None or standard >= price:
+            return self.shipping_total
+        return standard + (0 if self.tax_inclusive else share_of_first(self.shipping.tax, standard, price))
+
+    @property
     def total(self) -> Money:
         """What the order costs: Σ lines − Σ order discounts + shipping."""
         discounts = sum(discount.amount for discount in self.discounts)
@@ -151,10 +182,25 @@ class OrderAsSold:
     def discount_shares(self) -> dict[LineId, int]:
         """Share the order's discounts over the lines by their value; the shares add up exactly."""
         discounts = sum(discount.amount for discount in self.discounts)
-        weights = [line.value for line in self.lines]
-        if not discounts or not any(weights):
-            return {line.line_id: 0 for line in self.lines}
-        shares = allocate(discounts, weights)
+        return self._shared(discounts, [line.value for line in self.lines])
+
+    def points_used_shares(self) -> dict[LineId, int]:
+        """Share the points used over the lines by their value, like the discount that they paid for."""
+        worth = [line.value for line in self.lines]
+        return self._shared(self.points.used, worth if any(worth) else self._quantities)
+
+    def points_earned_shares(self) -> dict[LineId, int]:
+        """Share the points earned over the lines by what was paid for them."""
+        discounts = self.discount_shares()
+        paid = [line.value - discounts[line.line_id] for line in self.lines]
+        return self._shared(self.points.earned, paid if any(paid) else self._quantities)
+
+    @property
+    def _quantities(self) -> list[int]:
+        return [line.quantity for line in self.lines]
+
+    def _shared(self, units: int, weights: list[int]) -> dict[LineId, int]:
+        shares = allocate(units, weights) if any(weights) else [0] * len(weights)
         return {line.line_id: share for line, share in zip(self.lines, shares, strict=True)}
 
 

@@ -6,7 +6,7 @@ so that a later policy never moves a running case. ``check_policy`` refuses valu
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from services.domain.case import Reason
 from services.domain.decision import FreightPayer
 from services.domain.errors import FieldProblem, InvalidArgument
+from services.domain.logistics import Grade
 
 _COUNTRY: Final = re.compile("[A-Z]{2}")
 _POLICY_ID: Final = re.compile("[a-z0-9][a-z0-9-]{0,99}")
@@ -71,10 +72,26 @@ class ReturnTimers:
 
 @dataclass(frozen=True, slots=True)
 class ReturnFees:
-    """``restocking_percent`` of goods for no-fault returns; freight is deducted when we print the label."""
+    """What is kept back of no-fault returns, and the price of gifts that are kept, whoever is at fault.
+
+    ``restocking_percent`` is of the goods; ``return_freight`` (minor units) is deducted when we print the
+    label; ``lost_value_percent`` is what goods of a grade have lost by more than trying them out;
+    ``kept_gifts``: free gifts that stay when all the rest has come back are deducted at their price.
+    """
 
     restocking_percent: int = 0
     return_freight: int = 0
+    lost_value_percent: Mapping[Grade, int] = field(default_factory=dict)
+    kept_gifts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InKind:
+    """What goes back beside the money, in its own unit; a coupon cannot be divided."""
+
+    points_used_back: bool = True
+    points_earned_clawed_back: bool = True
+    coupons_back_when_whole_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,8 @@ class Policy:
 
     ``market`` is a name; ``countries`` (ISO 3166-1 alpha-2) are where it holds, and a fallback holds also
     where no other policy does. Orders placed from ``valid_from`` on, a day of the calendar's zone, are sold
-    under it; without one it has always held.
+    under it; without one it has always held. ``express_shipping_back``: also what the customer paid beyond
+    standard delivery, whoever is at fault; it always comes back when the shop is.
     """
 
     policy_id: str
@@ -110,12 +128,14 @@ class Policy:
     review_reasons: tuple[Reason, ...] = (Reason.OTHER,)
     arrived_late_freight: FreightPayer = FreightPayer.MERCHANT
     outbound_shipping_back_when_whole_order: bool = True
+    express_shipping_back: bool = False
     prepaid_labels: bool = True
     tender_order: tuple[str, ...] = ()
     return_address_id: str = "default"
     countries: tuple[str, ...] = ()
     is_fallback: bool = False
     valid_from: date | None = None
+    in_kind: InKind = field(default_factory=InKind)
 
 
 def check_policy(policy: Policy) -> None:
@@ -168,6 +188,10 @@ def _faults_of_fees(fees: ReturnFees) -> Iterator[FieldProblem]:
         yield FieldProblem("/fees/restocking_percent", "out_of_range", "0 to 100")
     if fees.return_freight < 0:
         yield FieldProblem("/fees/return_freight", "too_small", "not negative")
+    for grade, percent in fees.lost_value_percent.items():
+        most = 0 if grade is Grade.A else 100
+        if not 0 <= percent <= most:
+            yield FieldProblem(f"/fees/lost_value_percent/{grade}", "out_of_range", f"0 to {most}")
 
 
 def _faults_of_calendar(calendar: Calendar) -> Iterator[FieldProblem]:

@@ -68,6 +68,7 @@ _UK: Final = (
     _counts_from((RefundCapStart.RECEIPT_OR_PROOF, RefundCapStart.NOTICE), "CCR 2013 reg. 34(5)"),
     _at_most("/fees/restocking_percent", 0, "CCR 2013 reg. 34(1), (9)"),
     _is("/outbound_shipping_back_when_whole_order", wanted=True, source="CCR 2013 reg. 34(2)–(3)"),
+    _is("/in_kind/points_used_back", wanted=True, source="CCR 2013 reg. 34(1), (7)"),
     _is("/final_sale_honoured", wanted=False, source="CCR 2013 regs. 28–29"),
 )
 _UNION: Final = (
@@ -80,6 +81,7 @@ _UNION: Final = (
     _is(
         "/outbound_shipping_back_when_whole_order", wanted=True, source="Directive 2011/83/EU art. 13(1)–(2)"
     ),
+    _is("/in_kind/points_used_back", wanted=True, source="Directive 2011/83/EU art. 13(1)"),
     _is("/final_sale_honoured", wanted=False, source="Directive 2011/83/EU art. 16"),
 )
 _CHINA: Final = (

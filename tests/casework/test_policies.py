@@ -50,6 +50,7 @@ async def bare(serve: Serve, casework_settings: CaseworkSettings, tmp_path: Path
         ("other", ["JP", "CH"], "us-standard"),
         ("demo", ["GB"], "demo-uk"),
         ("demo", ["DE"], "eu-standard"),
+        ("demo", ["US"], "demo-us"),
         ("demo", ["JP"], "us-standard"),
     ],
 )

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.domain.amounts import (
     QuoteTerms,
-    amount_of,
     count_of,
     drain,
     first_units,
@@ -125,7 +124,7 @@ def test_a_quote_is_goods_and_shipping_less_fees(data: st.DataObject) -> None:
 
     quote = quote_return(as_it_stands(sold), returns[0], policy, data.draw(terms(sold)))
 
-    goods = sum(amount_of(line, tax_inclusive=sold.tax_inclusive) for line in quote.lines)
+    goods = sum(line.amount(tax_inclusive=sold.tax_inclusive) for line in quote.lines)
     fees = sum(fee.amount for fee in quote.fees)
     assert (
         quote.refund.minor_units == goods + quote.shipping - fees == sum(share.amount for share in quote.to)
@@ -287,7 +286,7 @@ def test_parts_add_up_per_tender_and_per_line(data: st.DataObject) -> None:
     assert sum(part.amount for part in over_all if part.line_id is None) == quote.shipping
     fees = 0
     for line in quote.lines:
-        gross = amount_of(line, tax_inclusive=sold.tax_inclusive)
+        gross = line.amount(tax_inclusive=sold.tax_inclusive)
         net = sum(part.amount for part in over_all if part.line_id == line.line_id)
         assert 0 <= net <= gross
         fees += gross - net

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.amounts import amount_of, first_units, payments_of, quote_return, refund_parts
+from services.domain.amounts import first_units, payments_of, quote_return, refund_parts
 from services.domain.ids import LineId, PaymentId
 from services.domain.order import HeldUnits, OrderAsSold, Payment, UnitRange
 from services.domain.policy import ReturnFees
@@ -62,7 +62,7 @@ def test_no_settlement_takes_money_back(data: st.DataObject) -> None:
         for share in one.to:
             assert sum(part.amount for part in parts[share.payment_id]) == share.amount
         for line in one.lines:
-            assert amount_of(line, tax_inclusive=sold.tax_inclusive) >= 0
+            assert line.amount(tax_inclusive=sold.tax_inclusive) >= 0
         for tender in parts.values():
             for part in tender:
                 paid[part.line_id] += part.amount

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.domain.errors import InvalidArgument, PolicyBelowStatute
+from services.domain.logistics import Grade
 from services.domain.policy import (
     Calendar,
     Policy,
@@ -77,6 +78,7 @@ def test_what_the_law_demands_is_enough(market):
         ("UK", "/timers/refund_cap_from", RefundCapStart.RECEIPT, "CCR 2013 reg. 34"),
         ("UK", "/fees/restocking_percent", 1, "CCR 2013 reg. 34"),
         ("UK", "/outbound_shipping_back_when_whole_order", False, "CCR 2013 reg. 34"),
+        ("UK", "/in_kind/points_used_back", False, "CCR 2013 reg. 34"),
         ("UK", "/final_sale_honoured", True, "CCR 2013 reg"),
         ("EU", "/windows/no_fault_days", 13, "2011/83/EU art. 9"),
         ("EU", "/windows/defect_days", 729, "2019/771"),
@@ -85,6 +87,7 @@ def test_what_the_law_demands_is_enough(market):
         ("EU", "/timers/refund_cap_from", RefundCapStart.RECEIPT, "2011/83/EU art. 13"),
         ("EU", "/fees/restocking_percent", 1, "2011/83/EU art"),
         ("EU", "/outbound_shipping_back_when_whole_order", False, "2011/83/EU art. 13"),
+        ("EU", "/in_kind/points_used_back", False, "2011/83/EU art. 13"),
         ("EU", "/final_sale_honoured", True, "2011/83/EU art. 16"),
         ("CN", "/windows/no_fault_days", 6, "消费者权益保护法"),
         ("CN", "/windows/defect_days", 14, "部分商品修理更换退货责任规定"),
@@ -160,6 +163,8 @@ def test_where_no_law_is_on_record_nothing_is_demanded():
         ("/timers/parcel_reminder_days_before", 14, "/timers/parcel_reminder_days_before"),
         ("/fees/restocking_percent", 101, "/fees/restocking_percent"),
         ("/fees/return_freight", -1, "/fees/return_freight"),
+        ("/fees/lost_value_percent", {Grade.C: 101}, "/fees/lost_value_percent/C"),
+        ("/fees/lost_value_percent", {Grade.A: 1}, "/fees/lost_value_percent/A"),
         ("/calendar", Calendar(zone="Europe/Atlantis"), "/calendar/zone"),
         ("/calendar", Calendar(zone="../etc/passwd"), "/calendar/zone"),
         ("/calendar", Calendar(weekend=(1, 2, 3, 4, 5, 6, 7)), "/calendar/weekend"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from services.domain.case import Action, CaseLine, Party, ReturnAuthorisation, Then, WaitingOn
+from services.domain.case import Action, CaseLine, Party, ReturnAuthorisation, Then, WaitingOn, at_dock
 from services.domain.facts import Fact, FactKind
 from services.domain.goods import ReturnedGoods
 from services.domain.ids import LineId, rma_for
@@ -137,7 +137,8 @@ class Inbound:
             self._receive(fact.receipt)
         elif fact.kind is FactKind.GOODS_INSPECTED and fact.inspection:
             self.goods = self.goods.inspect(fact.inspection)
-            self._case.record("goods_inspected", detail=fact.inspection.inspection_id)
+            by = at_dock(fact.inspection.inspected_by)
+            self._case.record("goods_inspected", by, fact.inspection.inspection_id)
         elif fact.kind is FactKind.PARCEL_TRACKED and fact.parcel:
             self.parcel = self.parcel.scanned(fact.parcel.event, workflow.now())
             self._case.record("parcel_tracked", detail=fact.parcel.event.status)
@@ -150,7 +151,8 @@ class Inbound:
         before = self.goods
         self.goods = self.goods.receive(receipt)
         units = sum(item.quantity for item in receipt.lines)
-        self._case.record("goods_received", detail=f"{units} units, receipt {receipt.receipt_id}")
+        by = at_dock(receipt.received_by)
+        self._case.record("goods_received", by, f"{units} units, receipt {receipt.receipt_id}")
         extras = len(self.goods.extras) > len(before.extras)
         if extras or not receipt.lines:
             self._case.later(self._ask_about(receipt, is_empty=not receipt.lines))

@@ -115,7 +115,8 @@ class Refunding:
             cause=intent.cause,
             at=workflow.now(),
         )
-        self.case.record(f"refund_{status}", detail=failure or "")
+        amount = f"{intent.amount.minor_units} {intent.amount.currency}"
+        self.case.record(f"refund_{status}", detail=f"{amount}: {failure}" if failure else amount)
         if status is RefundStatus.SUCCEEDED and intent.refund_id in self._paid_outside:
             self._ask_about_double(self.case.file.refunds[intent.refund_id])
 

@@ -236,7 +236,13 @@ class Request:
             for held in self._all_held()
         ]
         order, policy = self.ground.order, self.ground.policy
-        terms = QuoteTerms(self.decision.freight_paid_by, policy.prepaid_labels, self.ground.refundable)
+        terms = QuoteTerms(
+            self.decision.freight_paid_by,
+            policy.prepaid_labels,
+            self.ground.refundable,
+            grades=self._case.inbound.goods.grades,
+            settled=self._case.file.settled,
+        )
         try:
             return quote_return(order, some, policy, terms)
         except ValueError:

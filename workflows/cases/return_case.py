@@ -52,7 +52,6 @@ class ReturnCase(CommandedCase):
         self.inbound = Inbound(self)
         self.rejections = Rejections(self)
         self.money = Refunding(self)
-        self.settled: Quote | None = None
         self.settlements = 0
         # What was paid of each line, or left to a person.
         self.dealt_with: Mapping[LineId, int] = {}
@@ -143,9 +142,10 @@ class ReturnCase(CommandedCase):
         # Other cases of the order may have been paid meanwhile: it is their shipping or this one's.
         await self.asked.look_again()
         due = self.asked.quote_for(goods.refundable)
-        owed = beyond(due, self.settled)
+        owed = beyond(due, self.file.settled)
         self.dealt_with = goods.refundable
         if not owed.refund.minor_units:
+            self._note_settled(due, owed)
             return
         # Seen by other cases of the order before the money moves, which may take days: the last one's quote
         # has the shipping.
@@ -159,8 +159,19 @@ class ReturnCase(CommandedCase):
             tax_inclusive=self.asked.tax_inclusive,
             pending_for=timedelta(days=self.asked.timers.provider_pending_days),
         )
-        self.settled = replace(due, to=self.money.shares())
+        self._note_settled(due, owed)
         await self._tell_refunded()
+
+    def _note_settled(self, due: Quote, owed: Quote) -> None:
+        """Keep what has been settled, and say what the storefront gives and takes back in kind."""
+        self.file.settled = replace(due, to=self.money.shares())
+        given = [
+            *([f"{owed.points_back} points back"] if owed.points_back else []),
+            *([f"{owed.points_clawed_back} points clawed back"] if owed.points_clawed_back else []),
+            *(f"coupon {code} back" for code in owed.coupons_back),
+        ]
+        if given:
+            self.record("settled_in_kind", detail=", ".join(given))
 
     async def _see_money_through(self) -> None:
         """Money that had moved came back from the bank: finance decides, and what moves is told."""
@@ -257,7 +268,7 @@ class ReturnCase(CommandedCase):
         self.news()
 
     def lines(self) -> tuple[CaseLine, ...]:
-        return self.inbound.lines(self.settled)
+        return self.inbound.lines(self.file.settled)
 
     def is_opened(self) -> bool:
         return self.inbound.is_authorised or not self.inbound.is_authorising
