@@ -1,7 +1,8 @@
 """The real supervisor over processes that do nothing; the tests run it as a command.
 
 Which processes is in the state folder's ``dummies.json``: a shell script by name, each started after the one
-before it. A script has ``$READY``, the file it makes when it is ready.
+before it. A script has ``$READY``, the file it makes when it is ready. ``pace.json`` says how long is waited
+for what, where a test is about that; else a slow machine has all the time it needs.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from deploy.local.secrets import ensure_secrets
 from deploy.local.supervision import supervise
 from deploy.local.supervisor import Pace
 
-PACE = Pace(ready_within=2, end_within=1, first_back_off=0.05, longest_back_off=0.2, longest_log=1000)
+PACE = Pace(ready_within=120, end_within=60, first_back_off=0.05, longest_back_off=0.2, longest_log=1000)
 
 
 def _process(places: StatePlaces, name: str, script: str) -> Process:
@@ -48,4 +49,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--state", type=Path, required=True)
     places = StatePlaces(parser.parse_args().state)
-    sys.exit(supervise(places, lambda: _plan(places), PACE))
+    pace = replace(PACE, **json.loads((places.root / "pace.json").read_text()))
+    sys.exit(supervise(places, lambda: _plan(places), pace))
