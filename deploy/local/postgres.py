@@ -21,7 +21,7 @@ from typing import Final
 # For a server whose data may be lost with the machine, not with the process: what is committed is written,
 # if only to the kernel.
 HASTY: Final = ("fsync=off", "full_page_writes=off")
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 # How long a server that was told to end may take, and which line of its lock file tells how it does.
 _END_SECONDS = 20.0
 _STATUS_LINE = 7

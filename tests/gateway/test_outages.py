@@ -71,7 +71,7 @@ async def served(serve_http: ServeHttp) -> Any:
         port = urlsplit(settings.gateway_url).port or 0
         url = await serve_http(create_app(settings, SECRETS, outside), port)
         outsides.append(outside)
-        clients.append(httpx2.AsyncClient(base_url=url, timeout=20))
+        clients.append(httpx2.AsyncClient(base_url=url, timeout=60))
         return clients[-1]
 
     yield start
@@ -166,7 +166,7 @@ async def test_what_comes_back_is_used_again(
     assert "database" in (await http.get("/readyz")).json()["down"]
     assert (await http.get("/v1/tasks", headers=bearer(store_token()))).status_code == 503
     is_there.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "database" in (await http.get("/readyz")).json()["down"]:
             await asyncio.sleep(0.05)
 
@@ -202,7 +202,7 @@ async def test_a_receipt_waits_for_whoever_sends_it(
     settings = NotificationSettings(database_url=gateway_settings.database_url)
     async with serving(settings, "notification", address, compose_notification(settings)):
         client = NotificationClient(messages)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not await pool.fetchval("SELECT receipt_sent_at FROM withdrawals"):
                 await asyncio.sleep(0.1)
         (sent,) = await client.messages("demo", confirmed.json()["case_id"])
@@ -215,14 +215,14 @@ async def test_a_caller_that_asks_too_fast_waits(
     served: Served, gateway_settings: GatewaySettings, pool: Pool
 ) -> None:
     """Beyond its rate a caller gets 429 and when to ask again; others are not slowed by it."""
-    slow = gateway_settings.model_copy(update={"rate_limit": "3/minute"})
+    slow = gateway_settings.model_copy(update={"rate_limit": "3/day"})
     http = await served(nothing_outside(lent(pool)), slow)
     agent, other = staff_token("agent", sub="a"), staff_token("agent", sub="b")
     codes = [(await http.get("/v1/reconciliation", headers=bearer(agent))).status_code for _ in range(5)]
     refused = await http.get("/v1/reconciliation", headers=bearer(agent))
 
     assert codes == [403, 403, 403, 429, 429]
-    assert (refused.json()["code"], 0 < int(refused.headers["retry-after"]) <= 60) == (
+    assert (refused.json()["code"], 0 < int(refused.headers["retry-after"]) <= 86_400) == (
         "resource_exhausted",
         True,
     )
@@ -234,7 +234,7 @@ async def test_it_is_said_when_nobody_works_on_cases(
 ) -> None:
     """Temporal is there, but no worker asks it for work: a worker comes, and goes again."""
     settings = gateway_settings.model_copy(update={"temporal_address": temporal_server.address})
-    server = distant_temporal(settings, a_secrets(), longest_poll=timedelta(seconds=3))
+    server = distant_temporal(settings, a_secrets(), longest_poll=timedelta(seconds=10))
     outside = replace(nothing_outside(), check_temporal=server.check_server, check_worker=server.check_worker)
     http = await served(outside, settings)
 
@@ -244,7 +244,7 @@ async def test_it_is_said_when_nobody_works_on_cases(
 
     unreachable = settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})
     await distant_temporal(unreachable, a_secrets()).check_worker()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await says(["worker"])
         async with case_worker(temporal, Stage(temporal).outside()):
             await says([])

@@ -53,8 +53,8 @@ async def test_a_receiver_that_answers_byte_by_byte_holds_up_nobody(
     telling: Telling, receiver: Receiver
 ) -> None:
     """A deadline is of the whole call, not of each read; and a status is an answer, whatever follows it."""
-    telling.sender = replace(telling.sender, seconds=0.5)
-    async with dripping(b"") as silent, dripping(HEAD + b"\r\n") as endless, asyncio.timeout(5):
+    telling.sender = replace(telling.sender, seconds=4)
+    async with dripping(b"") as silent, dripping(HEAD + b"\r\n") as endless, asyncio.timeout(60):
         for url in (silent, endless, receiver.url):
             await subscribe(telling, url, News.CASE_OPENED)
         await telling.tell(a_snapshot())

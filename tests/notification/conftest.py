@@ -26,7 +26,7 @@ from services.platform.grpc_channel import open_channel
 from services.platform.settings import ServiceSettings
 from tests.fixtures.services import FreshDatabase, Serve, free_port
 
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 60.0
 
 
 class Post:
@@ -170,6 +170,6 @@ async def processes(
         yield made
         for process in made.running:
             process.kill()
-            process.wait(10)
+            process.wait(60)
         for channel in made.channels:
             await channel.close()

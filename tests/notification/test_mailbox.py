@@ -18,7 +18,7 @@ async def test_the_process_writes_one_private_file_per_message(tmp_path: Path) -
     command = ["-m", "deploy.local.mailbox", "--port", str(port), "--directory", str(directory)]
     process = spawn([sys.executable, *command], tmp_path / "log")
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port)
@@ -30,7 +30,7 @@ async def test_the_process_writes_one_private_file_per_message(tmp_path: Path) -
         await client.quit()
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
     (file,) = directory.iterdir()
     assert file.suffix == ".eml"

@@ -57,7 +57,7 @@ def issuing(pool) -> Issuing:
 
 async def until(watcher, query: str) -> None:
     """Wait until a count is not zero."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await watcher.fetchval(query):
             await asyncio.sleep(0.01)
 
@@ -147,7 +147,7 @@ async def test_a_refund_settles_while_its_order_s_documents_are_written(pool, re
             "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 2))", STORE, ORDER.order_id
         )
         await connection.execute("SELECT FROM document_series FOR UPDATE")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await refunds.issue(an_intent())
 
     await Crediting(DocumentRepository(pool), 1).work_off()

@@ -13,7 +13,7 @@ _REPORTED_WITHIN = 15.0
 
 def counted(server: TemporalServer) -> dict[str, float]:
     """Return the billable actions the server has counted so far, by kind."""
-    text = urllib.request.urlopen(server.metrics, timeout=5).read().decode()
+    text = urllib.request.urlopen(server.metrics, timeout=60).read().decode()
     counts: dict[str, float] = {}
     for line in text.splitlines():
         if line.startswith("action{") and 'namespace="default"' in line:
