@@ -31,6 +31,7 @@ def composition(settings: NotificationSettings) -> Compose:
             async with sender.running():
                 yield [mount(Messages(store))]
         finally:
+            await channel.close()
             await arrivals.close()
 
     return compose

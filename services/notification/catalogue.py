@@ -48,6 +48,8 @@ TEMPLATES: Final[Mapping[str, Mapping[str, Kind]]] = MappingProxyType(
         "goods_received": {"units": Kind.COUNT},
         "inspection_rejected": {"units": Kind.COUNT, "answer_by": Kind.INSTANT},
         "refund_succeeded": {"amount": Kind.AMOUNT},
+        "refund_credited": {"amount": Kind.AMOUNT},
+        "refund_choice": {"amount": Kind.AMOUNT, "answer_by": Kind.INSTANT},
         "refund_delayed": {},
         "satisfaction_question": {"answer_by": Kind.INSTANT},
         "withdrawal_receipt": {"content": Kind.TEXT, "received_at": Kind.INSTANT},

@@ -81,6 +81,16 @@ async def test_a_mail_server_that_is_down_only_delays(closed_post: Post) -> None
     assert len(closed_post.mails()) == 5
 
 
+async def test_a_mail_server_that_was_restarted_delays_nothing(closed_post: Post) -> None:
+    """What is kept of the one before is found dead and replaced, in the same attempt."""
+    messages = [a_message(case_id=f"RT-{number}") for number in range(3)]
+    for message in messages:
+        async with closed_post.office():
+            await closed_post.client.send(message)
+            record = await closed_post.settled(message)
+        assert (record.status, record.attempts) == (MessageStatus.SENT, 1)
+
+
 @pytest.mark.parametrize("behaviour", [Behaviour.LOSE_ANSWER, Behaviour.STALL_TEXT])
 async def test_a_lost_answer_is_not_a_reason_to_send_twice(post: Post, behaviour: Behaviour) -> None:
     """The server took the text but nobody heard: the message stays unconfirmed, and arrives once."""
