@@ -21,6 +21,7 @@ class Subject(Protocol):
 
     async def prepare(self, numbers: Sequence[int]) -> None: ...
     async def one(self, number: int) -> None: ...
+    async def check(self, numbers: Sequence[int]) -> None: ...
 
 
 async def seconds_for(subject: Subject, numbers: Sequence[int]) -> float:
@@ -34,7 +35,9 @@ async def seconds_for(subject: Subject, numbers: Sequence[int]) -> float:
 
     started = time.perf_counter()
     await asyncio.gather(*(one(number) for number in numbers))
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    await subject.check(numbers)
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

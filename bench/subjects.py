@@ -84,9 +84,19 @@ class Returns:
     def _order_id(self, number: int) -> str:
         return f"B{self.run}-{number}"
 
+    def _case_id(self, number: int) -> CaseId:
+        return case_id("RT", (self.run * 100_000 + number) % 32**7)
+
+    async def check(self, numbers: Sequence[int]) -> None:
+        """See that each has ended as it should; this is not measured."""
+        for number in numbers:
+            phase = (await self.casework.get(STORE, self._case_id(number))).phase
+            if phase != "refunded":
+                raise RuntimeError(f"a return ended as {phase}")
+
     async def one(self, number: int) -> None:
         """Open, receive, inspect; returns when the case is refunded and closed."""
-        case = case_id("RT", (self.run * 100_000 + number) % 32**7)
+        case = self._case_id(number)
         clock = asyncio.get_running_loop()
         started = clock.time()
         await self.cases.open(_a_request(case, self._order_id(number)))
@@ -113,11 +123,8 @@ class Returns:
     async def _until(self, case: CaseId, phase: str) -> None:
         """Wait for the publication with which a happy return enters ``phase``."""
         news = self._waiting.setdefault(case, asyncio.Event())
-        while True:
+        while self._published.get(case, 0) < _PUBLICATIONS[phase]:
             news.clear()
-            is_due = self._published.get(case, 0) >= _PUBLICATIONS[phase]
-            if is_due and (await self.casework.get(STORE, case)).phase == phase:
-                return
             await news.wait()
 
 
@@ -140,6 +147,9 @@ class Bare:
 
     async def prepare(self, numbers: Sequence[int]) -> None:
         """Nothing has to be sold."""
+
+    async def check(self, numbers: Sequence[int]) -> None:
+        """It has said itself that it is done."""
 
     async def one(self, number: int) -> None:
         """Open, signal, signal; returns when it has done its last statement."""
