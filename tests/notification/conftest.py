@@ -22,11 +22,12 @@ from services.domain.errors import DependencyUnavailable
 from services.domain.message import Message, MessageRecord, MessageStatus
 from services.notification.__main__ import composition
 from services.notification.settings import NotificationSettings
-from services.platform.grpc_channel import open_channel
+from services.platform.database import Connection
 from services.platform.settings import ServiceSettings
-from tests.fixtures.services import FreshDatabase, Serve, free_port
+from tests.fixtures.services import FreshDatabase, OpenDatabase, Serve, free_port, patient_channel
 
 _PATIENCE_SECONDS = 60.0
+_LEASES_RUN_OUT = "UPDATE messages SET leased_until = now() - interval '1 second' WHERE status = 'sending'"
 
 
 class Post:
@@ -68,7 +69,7 @@ class Post:
         """Return the message's record as soon as ``holds`` is true of it."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not holds(record := await self.record(message)):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         return record
 
     async def settled(self, message: Message) -> MessageRecord:
@@ -83,11 +84,15 @@ def mail_directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def post_settings(settings: ServiceSettings) -> NotificationSettings:
-    """Delivery in a hurry: retries after a tenth of a second, leases of one."""
-    return NotificationSettings(
-        **settings.model_dump(), mail_retry_seconds=0.1, mail_lease_seconds=1.0, smtp_seconds=5.0
-    )
+def smtp_seconds() -> float:
+    """How long the mail server is waited for; a test may say otherwise by a parameter."""
+    return 60.0
+
+
+@pytest.fixture
+def post_settings(settings: ServiceSettings, smtp_seconds: float) -> NotificationSettings:
+    """Delivery in a hurry: retries after a tenth of a second."""
+    return NotificationSettings(**settings.model_dump(), mail_retry_seconds=0.1, smtp_seconds=smtp_seconds)
 
 
 @pytest.fixture
@@ -121,8 +126,9 @@ async def post(closed_post: Post) -> AsyncIterator[Post]:
 class Processes:
     """Notification services as processes of their own, over one database."""
 
-    def __init__(self, settings: NotificationSettings, post: Post, logs: Path) -> None:
+    def __init__(self, settings: NotificationSettings, post: Post, logs: Path, behind: Connection) -> None:
         self._settings = settings
+        self._behind = behind
         self._post = post
         self._logs = logs
         self.running: list[subprocess.Popen[bytes]] = []
@@ -135,18 +141,23 @@ class Processes:
             "RECOURSE_DATABASE_URL": self._settings.database_url,
             "RECOURSE_NOTIFICATION_ADDRESS": address,
             "RECOURSE_SMTP_PORT": str(self._post.port),
-            "RECOURSE_MAIL_LEASE_SECONDS": str(self._settings.mail_lease_seconds),
             "RECOURSE_MAIL_RETRY_SECONDS": str(self._settings.mail_retry_seconds),
         }
         command = [sys.executable, "-m", "services.notification"]
         process = spawn(command, self.log, env={**os.environ, **environment})
         self.running.append(process)
-        self.channels.append(open_channel(address))
+        self.channels.append(patient_channel(address))
         self._post.connect(self.channels[-1])
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not await self._is_answering():
                 await asyncio.sleep(0.05)
         return process
+
+    async def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """Let one die, and the time pass until what it had in hand is given to another."""
+        process.kill()
+        process.wait(60)
+        assert await self._behind.execute(_LEASES_RUN_OUT) != "UPDATE 0"
 
     @property
     def log(self) -> Path:
@@ -162,11 +173,15 @@ class Processes:
 
 @pytest.fixture
 async def processes(
-    post_settings: NotificationSettings, fresh_database: FreshDatabase, offline_post: Post, tmp_path: Path
+    post_settings: NotificationSettings,
+    fresh_database: FreshDatabase,
+    database: OpenDatabase,
+    offline_post: Post,
+    tmp_path: Path,
 ) -> AsyncIterator[Processes]:
     await fresh_database("notification")
     async with offline_post.office():
-        made = Processes(post_settings, offline_post, tmp_path)
+        made = Processes(post_settings, offline_post, tmp_path, await database("notification"))
         yield made
         for process in made.running:
             process.kill()

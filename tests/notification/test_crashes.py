@@ -15,7 +15,7 @@ async def test_a_message_survives_its_sender(processes: Processes, offline_post:
     sender = await processes.start()
     await offline_post.client.send(message)
     await offline_post.until(message, lambda record: record.status is MessageStatus.SENDING)
-    sender.kill()
+    await processes.kill(sender)
     offline_post.behave(Behaviour.ACCEPT)
     await processes.start()
     record = await offline_post.settled(message)
@@ -32,10 +32,10 @@ async def test_a_message_that_may_have_left_is_not_sent_again(
     message = a_message()
     sender = await processes.start()
     await offline_post.client.send(message)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not offline_post.mails():
             await asyncio.sleep(0.02)
-    sender.kill()
+    await processes.kill(sender)
     offline_post.behave(Behaviour.ACCEPT)
     await processes.start()
     record = await offline_post.settled(message)
@@ -78,7 +78,7 @@ async def test_logs_know_no_persons(processes: Processes, offline_post: Post) ->
         *(offline_post.settled(message) for message in (said[0], said[2], said[3])),
     )
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     log = processes.log.read_text()
 
     assert all(message.message_id in log for message in said)

@@ -10,12 +10,12 @@ from recourse.events.v1 import events_pb2, events_pb2_grpc
 from services.domain.facts import Fact, FactKind
 from services.domain.ids import derived_id
 from services.domain.message import MessageStatus
-from services.notification.__main__ import composition
-from services.notification.settings import NotificationSettings
 from services.platform.wire import from_wire
-from tests.fixtures.services import Serve
+from tests.fixtures.services import OpenDatabase
 from tests.notification.conftest import Post
 from tests.notification.letters import a_message
+
+DAYS_PASS = "UPDATE messages SET accepted_at = accepted_at - interval '4 days'"
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ async def test_a_mail_server_that_was_restarted_delays_nothing(closed_post: Post
         assert (record.status, record.attempts) == (MessageStatus.SENT, 1)
 
 
+@pytest.mark.parametrize("smtp_seconds", [5.0])
 @pytest.mark.parametrize("behaviour", [Behaviour.LOSE_ANSWER, Behaviour.STALL_TEXT])
 async def test_a_lost_answer_is_not_a_reason_to_send_twice(post: Post, behaviour: Behaviour) -> None:
     """The server took the text but nobody heard: the message stays unconfirmed, and arrives once."""
@@ -107,6 +108,7 @@ async def test_a_lost_answer_is_not_a_reason_to_send_twice(post: Post, behaviour
     assert len(post.mails()) == 2
 
 
+@pytest.mark.parametrize("smtp_seconds", [5.0])
 async def test_a_mail_server_that_stalls_holds_up_nobody_else(post: Post) -> None:
     """One recipient's server never answers; another's message is sent meanwhile, and the first is retried."""
     stuck = a_message(case_id="RT-1", recipient="17850+stall@example.com")
@@ -135,17 +137,13 @@ async def test_a_case_tells_things_in_their_order(post: Post) -> None:
     assert arrived == [f"<{message.message_id}@shop.example>" for message in said]
 
 
-async def test_what_never_succeeds_is_given_up(
-    serve: Serve, post_settings: NotificationSettings, offline_post: Post
-) -> None:
+async def test_what_never_succeeds_is_given_up(closed_post: Post, database: OpenDatabase) -> None:
     """After its time a message that was only ever deferred has failed."""
-    hasty = post_settings.model_copy(
-        update={"smtp_port": offline_post.port, "mail_give_up_days": 0.5 / 86_400}
-    )
-    offline_post.connect(await serve("notification", composition(hasty)))
     message = a_message()
-    await offline_post.client.send(message)
-    record = await offline_post.settled(message)
+    await closed_post.client.send(message)
+    waiting = await closed_post.until(message, lambda record: record.attempts > 1)
+    await (await database("notification")).execute(DAYS_PASS)
+    record = await closed_post.settled(message)
 
+    assert waiting.status in {MessageStatus.QUEUED, MessageStatus.SENDING}
     assert record.status is MessageStatus.FAILED
-    assert record.attempts > 1
