@@ -94,6 +94,7 @@ class CaseFile:
             return_=self.return_,
             refunds=tuple(self.refunds.values()),
             evidence=tuple(self.evidence),
+            refund_to=self.request.return_.refund_to,
         )
 
     def publication(

@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from workflows.activities.casework import CaseworkActivities, Register
+from workflows.activities.lapsing import LapsingActivities
 from workflows.activities.mending import MendingActivities
 from workflows.activities.notification import Contacts, Messages, NotificationActivities
 from workflows.activities.opening import OpeningActivities, Orders, Payments, Policies
@@ -20,6 +21,7 @@ from workflows.activities.sweeping import SweepActivities
 from workflows.activities.warehouse import Warehouse, WarehouseActivities
 from workflows.names import TASK_QUEUE
 from workflows.starter import WORKFLOWS
+from workflows.sweeps.credit_sweep import CreditSweep
 from workflows.sweeps.payment_sweep import PaymentSweep
 from workflows.sweeps.register_sweep import RegisterSweep
 
@@ -43,6 +45,7 @@ class World:
     messages: Messages
     sweeping: SweepActivities | None = None
     mending: MendingActivities | None = None
+    lapsing: LapsingActivities | None = None
 
 
 def activities(world: World) -> Sequence[Callable[..., Any]]:
@@ -54,7 +57,8 @@ def activities(world: World) -> Sequence[Callable[..., Any]]:
     casework = CaseworkActivities(world.register)
     notification = NotificationActivities(world.contacts, world.messages)
     sweeps: list[Callable[..., Any]] = [world.sweeping.sweep_register] if world.sweeping else []
-    sweeps += [world.mending.mend_payments] if world.mending else []
+    sweeps += [world.mending.mend_payments, world.mending.review_books] if world.mending else []
+    sweeps += [world.lapsing.lapse_credit] if world.lapsing else []
     return [
         *sweeps,
         opening.look_up,
@@ -86,7 +90,7 @@ def case_worker(
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[*WORKFLOWS.values(), RegisterSweep, PaymentSweep],
+        workflows=[*WORKFLOWS.values(), RegisterSweep, PaymentSweep, CreditSweep],
         activities=activities(world),
         workflow_runner=sandbox(),
         max_cached_workflows=max_cached_workflows,

@@ -17,11 +17,13 @@ from services.clients.events import EventClient
 from services.clients.notification import NotificationClient
 from services.clients.order import OrderClient
 from services.clients.payment import PaymentClient
+from services.clients.store_credit import StoreCreditClient
 from services.clients.warehouse import WarehouseClient
 from services.platform.grpc_channel import open_channel
 from services.platform.logging import configure
 from services.platform.secrets import load_secrets
 from services.platform.settings import ServiceSettings
+from workflows.activities.lapsing import LapsingActivities
 from workflows.activities.mending import MendingActivities
 from workflows.activities.sweeping import SweepActivities
 from workflows.hosting import World, case_worker
@@ -83,6 +85,7 @@ async def work(settings: ServiceSettings) -> None:
             messages=NotificationClient(channels["notification"]),
             sweeping=SweepActivities(TemporalDirectory(client), casework),
             mending=MendingActivities(payments, casework),
+            lapsing=LapsingActivities(StoreCreditClient(channels["payment"])),
         )
         facts = {name: EventClient(channels[name]) for name in _LEARNERS}
         await stack.enter_async_context(case_worker(client, world))

@@ -1,7 +1,7 @@
 """The chart of accounts: what each account of a store's ledger holds, per currency.
 
-Positive is debit, negative credit. Store credit and freight are named here before anything posts to them, so
-that their names are taken once.
+Positive is debit, negative credit. Freight is named here before anything posts to it, so that its name is
+taken once.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ class AccountKind(StrEnum):
     ASSET = "asset"
     LIABILITY = "liability"
     EXPENSE = "expense"
+    INCOME = "income"
 
 
 PROVIDER: Final = "provider"
@@ -26,6 +27,8 @@ DISPUTE_FROZEN: Final = "dispute_frozen"
 DISPUTE_LOSSES: Final = "dispute_losses"
 PROVIDER_FEES: Final = "provider_fees"
 STORE_CREDIT: Final = "store_credit"
+CREDIT_GRANTED: Final = "credit_granted"
+CREDIT_BREAKAGE: Final = "credit_breakage"
 FREIGHT_RECOVERY: Final = "freight_recovery"
 
 CHART: Final[Mapping[str, AccountKind]] = MappingProxyType(
@@ -38,6 +41,8 @@ CHART: Final[Mapping[str, AccountKind]] = MappingProxyType(
         STORE_CREDIT: AccountKind.LIABILITY,
         DISPUTE_LOSSES: AccountKind.EXPENSE,
         PROVIDER_FEES: AccountKind.EXPENSE,
+        CREDIT_GRANTED: AccountKind.EXPENSE,
+        CREDIT_BREAKAGE: AccountKind.INCOME,
     }
 )
 

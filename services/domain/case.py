@@ -172,7 +172,10 @@ class CaseLine:
 
 @dataclass(frozen=True, slots=True)
 class CaseRefund:
-    """One leg of the money; ``cause`` names the actor or the timer that brought it about."""
+    """One leg of the money; ``cause`` names the actor or the timer that brought it about.
+
+    ``payment_id`` is the payment that it counts against, also where it becomes store credit.
+    """
 
     refund_id: RefundId
     payment_id: PaymentId
@@ -180,6 +183,7 @@ class CaseRefund:
     status: RefundStatus
     cause: str
     at: datetime
+    destination: RefundTo = RefundTo.ORIGINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +287,5 @@ class CaseSnapshot:
     evidence: tuple[EvidenceRef, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     tasks: tuple[CaseTask, ...] = ()
+    refund_to: RefundTo = RefundTo.ORIGINAL
     settled: Quote | None = None

@@ -236,6 +236,12 @@ class PaymentDisputed(Conflict):
     reason = "PAYMENT_DISPUTED"
 
 
+class StoreCreditExceeded(Conflict):
+    """More than the customer has in store credit."""
+
+    reason = "STORE_CREDIT_EXCEEDED"
+
+
 class PaymentNotCaptured(Conflict):
     reason = "PAYMENT_NOT_CAPTURED"
 
@@ -314,12 +320,6 @@ class DocumentNotRenderable(Unprocessable):
     """The format cannot say what the document says (EN 16931 has two decimals at most)."""
 
     reason = "DOCUMENT_NOT_RENDERABLE"
-
-
-class StoreCreditUnavailable(Unprocessable):
-    """Refunds go back as they were paid: there is no store credit to refund to."""
-
-    reason = "STORE_CREDIT_UNAVAILABLE"
 
 
 class PolicyBelowStatute(Unprocessable):

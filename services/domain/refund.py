@@ -10,9 +10,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from services.domain.case import RefundStatus
+from services.domain.case import RefundStatus, RefundTo
 from services.domain.errors import Conflict
-from services.domain.ids import CaseId, LineId, OrderId, PaymentId, RefundId, StoreId
+from services.domain.ids import CaseId, CustomerId, LineId, OrderId, PaymentId, RefundId, StoreId
 from services.domain.money import Money
 
 # A provider may report a failure long after success (the bank sent the money back).
@@ -71,7 +71,8 @@ class RefundPart:
 class RefundIntent:
     """``refund_id`` is the caller's, derived from case and step; it is also the provider's key.
 
-    ``parts`` add up to ``amount``. ``caused_by`` names the actor or timer behind it.
+    ``parts`` add up to ``amount``. ``cause`` names the actor or timer behind it. It counts against what was
+    captured of the payment, whatever its ``destination``.
     """
 
     refund_id: RefundId
@@ -83,6 +84,7 @@ class RefundIntent:
     parts: tuple[RefundPart, ...]
     cause: str
     requested_at: datetime
+    destination: RefundTo = RefundTo.ORIGINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,14 @@ class LineCap:
 
 @dataclass(frozen=True, slots=True)
 class OrderPayments:
-    """The captured payments of an order, and what each part of it cost the customer."""
+    """The captured payments of an order, and what each part of it cost the customer.
+
+    ``customer_id`` is whose store credit pays, and whose a refund may become; empty when nobody's.
+    """
 
     store_id: StoreId
     order_id: OrderId
+    customer_id: CustomerId
     currency: str
     version: int
     caps: tuple[LineCap, ...]
@@ -151,6 +157,7 @@ class LedgerEntry:
     memo: str = ""
     payment_id: PaymentId | None = None
     dispute_id: str | None = None
+    lot_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,19 +172,40 @@ class InvariantReport:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A refund that no machine can settle; ``why`` is a stable word."""
+    """A refund that no machine can settle, asked for at ``promised_at``; ``why`` is a stable word."""
 
     store_id: StoreId
     payment_id: PaymentId
     refund_id: RefundId
     case_id: CaseId | None
     why: str
+    promised_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Mending:
-    """What the janitor looked at, what it repaired (ids of ours or of providers), and what it could not."""
+    """What one step of the janitor looked at and repaired (ids of ours or of providers), or could not.
+
+    ``unanswered`` names what nobody answered for: the next look comes back to it. ``is_done``: nothing else
+    is left to look at.
+    """
 
     checked: int = 0
     repaired: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    unanswered: tuple[str, ...] = ()
+    is_done: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that breaks an invariant, for as long as it does: ``found_at`` is when that was first seen.
+
+    ``violations`` is how many there were in all at that time.
+    """
+
+    store_id: StoreId
+    invariant: str
+    subject: str
+    violations: int
+    found_at: datetime

@@ -75,7 +75,7 @@ TAKEN_IN: Final[Mapping[str, frozenset[ReturnPhase]]] = MappingProxyType(
             }
         ),
         "escalate": frozenset({P.REFUSED, P.INSPECTION_REJECTED}),
-        "choose": frozenset({P.INSPECTION_REJECTED}),
+        "choose": frozenset({P.INSPECTION_REJECTED, P.REFUNDING}),
         "confirm": _SETTLED,
     }
 )

@@ -23,4 +23,4 @@ class GatewaySettings(ServiceSettings):
     evidence_max_bytes: int = 20 * 1024 * 1024
     command_seconds: float = 20.0
     heartbeat_seconds: float = 15.0
-    payment_providers: frozenset[str] = frozenset({"sandbox"})
+    payment_providers: frozenset[str] = frozenset({"sandbox", "store_credit"})

@@ -12,6 +12,7 @@ from services.clients.documents import DocumentClient
 from services.clients.notification import NotificationClient
 from services.clients.order import OrderClient
 from services.clients.payment import PaymentClient
+from services.clients.store_credit import StoreCreditClient
 from services.clients.warehouse import WarehouseClient
 from services.domain.ids import StoreId
 from services.gateway.casebook import CaseBook, DistantCases
@@ -62,6 +63,7 @@ class Gateway:
     orders: OrderClient
     warehouse: WarehouseClient
     payments: PaymentClient
+    store_credit: StoreCreditClient
     documents: DocumentClient
     casework: CaseworkClient
     cases: CaseBook
@@ -103,6 +105,7 @@ def build(settings: GatewaySettings, secrets: Secrets, outside: Outside) -> Gate
         orders=orders,
         warehouse=warehouse,
         payments=payments,
+        store_credit=StoreCreditClient(outside.channels["payment"]),
         documents=DocumentClient(outside.channels["payment"]),
         casework=casework,
         cases=cases,

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 — every part is a constant
 """The money invariants, as queries that find what breaks them."""
 
+from services.payment.credit_queries import CREDIT_INVARIANTS
 from services.payment.queries import COUNTED_STATUSES
 
 # Each invariant: what is looked at, and whether it is broken.
@@ -25,6 +26,20 @@ _INVARIANTS = {
         SELECT r.refund_id::text AS id, coalesce(sum(part.amount), 0) <> r.amount AS is_broken
           FROM refunds r LEFT JOIN refund_parts part USING (refund_id)
          WHERE r.store_id = $1 AND r.intent IS NOT NULL GROUP BY r.refund_id, r.amount
+    """,
+    # What was asked for of each line against what is counted of it. How many units that is only the order
+    # service knows: here a line is an amount of money.
+    "refund_parts_as_asked": """
+        SELECT coalesce(asked.refund_id, counted.refund_id) || '/' || coalesce(asked.line_id, counted.line_id)
+                   AS id,
+               asked.amount IS DISTINCT FROM counted.amount AS is_broken
+          FROM (SELECT r.refund_id, coalesce(part ->> 'line_id', '') AS line_id,
+                       (part ->> 'amount')::bigint AS amount
+                  FROM refunds r, jsonb_array_elements(r.intent -> 'parts') AS part
+                 WHERE r.store_id = $1) AS asked
+          FULL JOIN (SELECT part.refund_id, part.line_id, part.amount
+                       FROM refund_parts part JOIN refunds r USING (refund_id)
+                      WHERE r.store_id = $1) AS counted USING (refund_id, line_id)
     """,
     "ledger_transactions_balance": """
         SELECT transaction_id AS id, sum(minor_units) <> 0 AS is_broken
@@ -99,8 +114,8 @@ _INVARIANTS = {
 INVARIANTS = {
     name: f"""
 SELECT count(*) AS checked, count(*) FILTER (WHERE is_broken) AS violations,
-       coalesce((array_agg(id ORDER BY id) FILTER (WHERE is_broken))[1:5], '{{}}') AS examples
+       coalesce((array_agg(id ORDER BY id) FILTER (WHERE is_broken))[1:$2::integer], '{{}}') AS examples
   FROM ({query}) AS looked_at
 """
-    for name, query in _INVARIANTS.items()
+    for name, query in (_INVARIANTS | CREDIT_INVARIANTS).items()
 }

@@ -10,10 +10,11 @@ SELECT version, body_hash, currency FROM order_payments WHERE store_id = $1 AND 
 """
 # Of two first versions neither finds a row to lock above: they meet here, and the lower one changes nothing.
 PUT_ORDER = """
-INSERT INTO order_payments AS known (store_id, order_id, version, body_hash, currency)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO order_payments AS known (store_id, order_id, version, body_hash, currency, customer_id)
+VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (store_id, order_id)
-    DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash
+    DO UPDATE SET version = excluded.version, body_hash = excluded.body_hash,
+                  customer_id = excluded.customer_id
         WHERE known.version < excluded.version AND known.currency = excluded.currency
 RETURNING 1
 """
@@ -27,6 +28,7 @@ SELECT $1, $2, line_id, amount
   FROM unnest($3::text[], $4::bigint[]) AS cap (line_id, amount)
     ON CONFLICT (store_id, order_id, line_id) DO UPDATE SET amount = excluded.amount
 """
+# The payments that were not known before, captured.
 INSERT_PAYMENTS = """
 WITH made AS (
     INSERT INTO payments (store_id, payment_id, order_id, provider, method, currency, captured, captured_at)
@@ -34,13 +36,15 @@ WITH made AS (
       FROM unnest($4::text[], $5::text[], $6::text[], $7::bigint[], $8::timestamptz[])
         AS payment (payment_id, provider, method, captured, captured_at)
         ON CONFLICT (store_id, payment_id) DO NOTHING
- RETURNING store_id, payment_id, currency, captured, captured_at)
-INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_units, payment_id, memo,
-                            business_at)
-SELECT 'capture/' || made.store_id || '/' || made.payment_id, made.store_id, side.account, made.currency,
-       side.sign * made.captured, made.payment_id, 'capture', made.captured_at
-  FROM made, (VALUES ('provider', 1), ('captured', -1)) AS side (account, sign)
- WHERE made.captured > 0
+ RETURNING store_id, payment_id, currency, captured, captured_at),
+posted AS (
+    INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_units, payment_id, memo,
+                                business_at)
+    SELECT 'capture/' || made.store_id || '/' || made.payment_id, made.store_id, side.account, made.currency,
+           side.sign * made.captured, made.payment_id, 'capture', made.captured_at
+      FROM made, (VALUES ('provider', 1), ('captured', -1)) AS side (account, sign)
+     WHERE made.captured > 0)
+SELECT payment_id FROM made
 """
 PAYMENTS_OF_ORDER = """
 SELECT payment_id, order_id, provider, method, currency, captured, captured_at, provider_ref
@@ -185,7 +189,9 @@ UPDATE provider_events SET processed_at = now()
 """
 LEDGER = """
 SELECT position, transaction_id, account, currency, minor_units, posted_at, business_at, payment_id,
-       refund_id, dispute_id, memo
+       refund_id, dispute_id, memo,
+       (SELECT lot_id FROM credit_postings credit
+         WHERE credit.transaction_id = ledger_entries.transaction_id) AS lot_id
   FROM ledger_entries
  WHERE store_id = $1 AND ($2 = '' OR payment_id = $2) AND position > $3
    AND posted_at >= coalesce($5::timestamptz, '-infinity')
@@ -193,8 +199,12 @@ SELECT position, transaction_id, account, currency, minor_units, posted_at, busi
  ORDER BY position
  LIMIT $4
 """
+# Also what of a payment became store credit: there it has a name of its own.
 KNOWN_PAYMENTS = """
 SELECT payment_id, provider, provider_ref FROM payments WHERE store_id = $1 AND provider_ref IS NOT NULL
+ UNION
+SELECT payment_id, 'store_credit', store_id || '/' || payment_id
+  FROM refunds WHERE store_id = $1 AND intent ->> 'destination' = 'store_credit'
 """
 KNOWN_REFUNDS = """
 SELECT r.refund_id, r.provider_refund_id, r.status, r.amount, reserved.posted_at AS reserved_at
@@ -279,6 +289,60 @@ SELECT DISTINCT ON (told.provider_dispute_id) told.provider_dispute_id,
        coalesce(d.status, told.status) AS status
   FROM dispute_tellings told
   LEFT JOIN disputes d USING (provider, provider_dispute_id)
- WHERE told.provider = $1
+ WHERE told.provider = $1 AND told.provider_dispute_id = ANY ($2::text[])
  ORDER BY told.provider_dispute_id, told.told_at DESC
+"""
+# An early warning is no dispute to its provider, and cannot be asked for as one.
+UNDECIDED = """
+SELECT dispute_id, provider, provider_dispute_id, status
+  FROM disputes
+ WHERE status IN ('warning_needs_response', 'warning_under_review', 'needs_response', 'under_review',
+                  'appeal_needs_response', 'appeal_under_review')
+   AND ($1::uuid IS NULL OR dispute_id > $1)
+ ORDER BY dispute_id
+ LIMIT $2
+"""
+# $2: how far back to go, $3: when that was asked for, $4: now. An unfinished walk goes on as it began.
+BEGIN_WALK = """
+INSERT INTO mending_walks AS walk (source, since, began_at)
+VALUES ($1, $2::timestamptz, greatest($3::timestamptz, $4::timestamptz))
+    ON CONFLICT (source)
+    DO UPDATE SET position = '', since = excluded.since - ($3::timestamptz - walk.began_at),
+                  began_at = excluded.began_at, is_finished = false
+     WHERE walk.is_finished AND walk.began_at < $3
+"""
+WALK = """
+SELECT source, position, since, began_at, is_finished FROM mending_walks WHERE source = $1
+"""
+MOVE_WALK = """
+UPDATE mending_walks SET position = coalesce($4, position), is_finished = $4 IS NULL
+ WHERE source = $1 AND began_at = $2 AND position = $3 AND NOT is_finished
+"""
+STORES = """
+SELECT DISTINCT store_id FROM payments ORDER BY store_id
+"""
+# What breaks an invariant ($2 and $3, with how many did: $4) is kept as long as it does. Of an invariant that
+# is broken by more than are named ($5), nothing is taken for mended.
+KEEP_FINDINGS = """
+WITH broken AS MATERIALIZED (
+    SELECT invariant, subject, violations
+      FROM unnest($2::text[], $3::text[], $4::bigint[]) AS one (invariant, subject, violations)),
+mended AS (
+    DELETE FROM findings f
+     WHERE f.store_id = $1 AND f.invariant <> ALL ($5::text[])
+       AND NOT EXISTS (SELECT FROM broken b WHERE (b.invariant, b.subject) = (f.invariant, f.subject)))
+INSERT INTO findings (store_id, invariant, subject, violations)
+SELECT $1, invariant, subject, violations FROM broken
+    ON CONFLICT (store_id, invariant, subject) DO NOTHING
+"""
+FINDINGS = """
+SELECT store_id, invariant, subject, violations, found_at
+  FROM findings WHERE store_id = $1
+ ORDER BY invariant, subject
+"""
+DISPUTES_OF_PAYMENT = """
+SELECT d.dispute_id, d.amount, d.currency, d.status, d.reason, d.due_by
+  FROM payments p LEFT JOIN disputes d USING (store_id, payment_id)
+ WHERE p.store_id = $1 AND p.payment_id = $2
+ ORDER BY d.told_at DESC, d.dispute_id
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from services.domain.case import RefundStatus
+from services.domain.case import RefundStatus, RefundTo
 from services.domain.errors import CurrencyMismatch, InvalidArgument, UnknownProvider
 from services.domain.ids import PaymentId, RefundId, StoreId
 from services.domain.refund import (
@@ -23,6 +23,7 @@ from services.domain.refund import (
     RefundPart,
     advance,
 )
+from services.domain.store_credit import STORE_CREDIT_PROVIDER
 from services.payment.disputes import ProviderDispute
 
 MOVING = frozenset({RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION})
@@ -65,9 +66,18 @@ class Reserved:
     provider_ref: str | None
     is_repeat: bool
 
+    @property
+    def provider(self) -> str:
+        """Who moves it: whoever took the payment, unless it becomes store credit."""
+        is_credit = self.refund.intent.destination is RefundTo.STORE_CREDIT
+        return STORE_CREDIT_PROVIDER if is_credit else self.payment.provider
+
 
 class Provider(Protocol):
-    """The outside company that moves the money."""
+    """Whoever moves the money: a company outside, or the shop itself (store credit)."""
+
+    async def close(self) -> None:
+        """Let go of what is held open."""
 
     async def register(self, store_id: StoreId, payment: CapturedPayment) -> str:
         """Make a captured payment known, once; return what the provider calls it.
@@ -97,11 +107,21 @@ class Provider(Protocol):
             DependencyUnavailable: If the provider does not answer.
         """
 
-    def refunds(self) -> AsyncIterator[ProviderRefund]:
-        """Go through all refunds the provider knows, newest first."""
+    async def look_up_dispute(self, provider_dispute_id: str) -> ProviderDispute:
+        """Return a dispute as it stands.
 
-    def disputes(self) -> AsyncIterator[ProviderDispute]:
-        """Go through all disputes the provider knows, newest first."""
+        Raises:
+            DependencyUnavailable: If the provider does not answer.
+        """
+
+    def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund]:
+        """Go through the refunds the provider knows, newest first: all, or those older than one of them.
+
+        Of one that it does not know (any more) it begins with the newest. Raises DependencyUnavailable.
+        """
+
+    def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute]:
+        """Go through the disputes the provider knows, as through its refunds."""
 
     def read_webhook(self, signature: str, payload: bytes) -> ProviderEvent:
         """Check and understand a webhook.
@@ -166,7 +186,7 @@ class Refunds:
         known = reserved.refund.provider_refund_id
         if known is None:
             return await self._ask(reserved, at)
-        told = await self.providers[reserved.payment.provider].look_up(known)
+        told = await self.providers[reserved.provider].look_up(known)
         return await self.store.settle(reserved.refund, told, at)
 
     async def _ask(self, reserved: Reserved, at: datetime) -> Refund:
@@ -174,8 +194,10 @@ class Refunds:
 
         The provider knows a repeat by its key as well, but forgets keys after a while; its list it keeps.
         """
-        intent, provider = reserved.refund.intent, self.providers[reserved.payment.provider]
-        provider_ref = reserved.provider_ref or await self._introduce(intent.store_id, reserved.payment)
+        intent, provider = reserved.refund.intent, self.providers[reserved.provider]
+        provider_ref = reserved.provider_ref or ""
+        if not provider_ref and reserved.provider == reserved.payment.provider:
+            provider_ref = await self._introduce(intent.store_id, reserved.payment)
         told = await provider.find(intent, provider_ref) if reserved.is_repeat else None
         if told is None:
             told = await provider.refund(intent, provider_ref)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from services.domain.amounts import payments_of
-from services.domain.case import RefundStatus
+from services.domain.case import RefundStatus, RefundTo
 from services.domain.dispute import DisputeStatus
 from services.domain.errors import (
     CurrencyMismatch,
@@ -326,3 +326,19 @@ async def test_a_won_dispute_gives_the_money_free(payments, moved, disputed):
 
     await payments.issue(an_intent(amount=1530))
     assert await moved(PAYMENT) == 1530
+
+
+async def test_a_refund_may_become_store_credit(payments, moved):
+    """Nothing moves at the provider, whatever ails it; it counts against the payment, and is one refund."""
+    await payments.register(paid_with("card_down"))
+    intent = an_intent(destination=RefundTo.STORE_CREDIT)
+    refunds = [await payments.issue(intent), await payments.issue(intent)]
+    checked = await payments.check(STORE, intent.refund_id, NOW)
+
+    assert refunds == [checked, checked]
+    assert (checked.status, checked.intent.destination) == (RefundStatus.SUCCEEDED, RefundTo.STORE_CREDIT)
+    balance = await payments.balance(STORE, PAYMENT)
+    assert (balance.refunded, balance.refundable) == (gbp(255), gbp(1275))
+    assert await moved(PAYMENT) == 0
+    with pytest.raises(IdempotencyConflict):
+        await payments.issue(an_intent())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from services.domain.case import RefundStatus
+from services.domain.case import RefundStatus, RefundTo
 from services.domain.dispute import DisputeStatus, Stake, Telling, stake
 from services.domain.errors import (
     CurrencyMismatch,
@@ -84,6 +84,8 @@ class FakePayments:
     _payments: dict[tuple[str, str], tuple[str, CapturedPayment]] = field(default_factory=dict)
     _refunds: dict[RefundId, Refund] = field(default_factory=dict)
     _stakes: dict[PaymentId, Stake] = field(default_factory=dict)
+    # What became store credit, by refund.
+    credited: dict[RefundId, Money] = field(default_factory=dict)
 
     def behave(self, payment_id: str, method: str) -> None:
         """Let a payment's refunds behave as the sandbox's ``method`` does from now on."""
@@ -133,7 +135,7 @@ class FakePayments:
             _check_intent(intent)
             refund = self._reserve(intent)
             if refund.status is RefundStatus.PENDING and refund.provider_refund_id is None:
-                return self._settle(refund, self.provider.refund(intent), intent.requested_at)
+                return self._settle(refund, self._move(intent), intent.requested_at)
             return refund
 
     async def check(self, store_id: str, refund_id: str, at: datetime) -> Refund:
@@ -144,8 +146,15 @@ class FakePayments:
             if refund.status not in _MOVING:
                 return refund
             if refund.provider_refund_id is None:
-                return self._settle(refund, self.provider.refund(refund.intent), at)
+                return self._settle(refund, self._move(refund.intent), at)
             return self._settle(refund, self.provider.look_up(refund.intent), at)
+
+    def _move(self, intent: RefundIntent) -> RefundStatus:
+        """Have the payment's provider move it, unless it becomes credit, which nobody outside hears of."""
+        if intent.destination is RefundTo.ORIGINAL:
+            return self.provider.refund(intent)
+        self.credited[intent.refund_id] = intent.amount
+        return RefundStatus.SUCCEEDED
 
     def bank_returns(self, refund_id: str, at: datetime) -> Fact:
         """Let a refund that succeeded fail after all; returns the fact its case will be told."""

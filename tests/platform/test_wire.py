@@ -14,9 +14,9 @@ from recourse.events.v1 import events_pb2
 from recourse.notification.v1 import notification_pb2
 from recourse.order.v1 import order_pb2
 from recourse.order.v1 import types_pb2 as order_types
-from recourse.payment.v1 import documents_pb2, payment_pb2
+from recourse.payment.v1 import documents_pb2, payment_pb2, store_credit_pb2
 from recourse.warehouse.v1 import types_pb2 as warehouse_types
-from services.domain import facts, invoice, logistics, message, order, refund
+from services.domain import facts, invoice, logistics, message, order, refund, store_credit
 from services.domain.errors import InvalidArgument
 from services.order.orders import ClaimRequest, SettleRequest
 from services.payment.documents.issuing import CreditRequest, InvoiceRequest
@@ -44,6 +44,8 @@ PAIRS: list[tuple[Any, Any]] = [
     (refund.Refund, payment_pb2.Refund),
     (refund.LedgerEntry, payment_pb2.LedgerEntry),
     (refund.InvariantReport, payment_pb2.InvariantReport),
+    (store_credit.CreditGrant, store_credit_pb2.CreditGrant),
+    (store_credit.CreditBalance, store_credit_pb2.CreditBalance),
     (invoice.Document, documents_pb2.Document),
     (InvoiceRequest, documents_pb2.IssueInvoiceRequest),
     (CreditRequest, documents_pb2.CreditInvoiceRequest),

@@ -2,6 +2,9 @@
 
 A leg that is pending or unknown is asked about with its own id on a schedule; one that failed is decided
 by a person. One tender's failure never holds up another, and what has moved is never paid again.
+
+Money that is owed becomes store credit only by the customer's own word: asked for when the case was opened,
+or chosen when finance offers it for a leg that failed (Directive 2011/83/EU art. 13(1), CCR 2013 reg. 34(7)).
 """
 
 import asyncio
@@ -13,7 +16,16 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from services.domain.amounts import refund_parts
-from services.domain.case import Action, CaseRefund, Party, RefundStatus, Then, WaitingOn
+from services.domain.case import (
+    Action,
+    CaseRefund,
+    Option,
+    Party,
+    RefundStatus,
+    RefundTo,
+    Then,
+    WaitingOn,
+)
 from services.domain.facts import RefundChanged
 from services.domain.ids import PaymentId, RefundId, refund_id_for
 from services.domain.money import Money
@@ -34,29 +46,40 @@ _MOVING = {RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION}
 _DEAD = {RefundStatus.FAILED, RefundStatus.CANCELED}
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a provider may keep us waiting, and how long a customer's choice stays open, by policy."""
+
+    pending_for: timedelta
+    choice_for: timedelta
+
+
 @dataclass
 class Refunding:
-    """The money of one case. ``pending_for`` is how long a provider may keep us waiting, by policy."""
+    """The money of one case; it goes back as it was paid, unless ``destination`` says otherwise."""
 
     case: Case
+    destination: RefundTo = RefundTo.ORIGINAL
+    choice: str | None = None
     _intents: dict[RefundId, RefundIntent] = field(default_factory=dict)
     _unknown: set[RefundId] = field(default_factory=set)
     _given_up: set[RefundId] = field(default_factory=set)
     _paid_outside: set[RefundId] = field(default_factory=set)
+    _declined: set[RefundId] = field(default_factory=set)
     _watched_from: datetime | None = None
 
     async def pay(
-        self, quote: Quote, *, step: str, cause: str, tax_inclusive: bool, pending_for: timedelta
+        self, quote: Quote, *, step: str, cause: str, tax_inclusive: bool, patience: Patience
     ) -> None:
         """Give back what ``quote`` says; returns when every leg has moved or a person has settled it."""
         parts = refund_parts(quote, tax_inclusive=tax_inclusive)
         legs = [self._intent(share, parts[share.payment_id], quote, step, cause) for share in quote.to]
         if not legs:
             return
-        until = workflow.now() + pending_for
+        until = workflow.now() + patience.pending_for
         async with self.case.showing(WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE)):
             await asyncio.gather(*(self._issue(intent) for intent in legs))
-        await self.see_through(pending_for)
+        await self.see_through(patience)
 
     def _intent(
         self, share: TenderShare, parts: Sequence[RefundPart], quote: Quote, step: str, cause: str
@@ -72,6 +95,7 @@ class Refunding:
             parts=tuple(parts),
             cause=cause,
             requested_at=workflow.now(),
+            destination=self.destination,
         )
 
     async def _issue(self, intent: RefundIntent) -> None:
@@ -114,8 +138,10 @@ class Refunding:
             status=status,
             cause=intent.cause,
             at=workflow.now(),
+            destination=intent.destination,
         )
-        amount = f"{intent.amount.minor_units} {intent.amount.currency}"
+        where = " as store credit" if intent.destination is RefundTo.STORE_CREDIT else ""
+        amount = f"{intent.amount.minor_units} {intent.amount.currency}{where}"
         self.case.record(f"refund_{status}", detail=f"{amount}: {failure}" if failure else amount)
         if status is RefundStatus.SUCCEEDED and intent.refund_id in self._paid_outside:
             self._ask_about_double(self.case.file.refunds[intent.refund_id])
@@ -156,22 +182,23 @@ class Refunding:
                 paid[refund.payment_id] = paid.get(refund.payment_id, 0) + refund.amount.minor_units
         return paid
 
-    def moved(self) -> Money:
-        """Return what has really gone back."""
-        refunds = self.case.file.refunds.values()
-        return Money.total(
-            (refund.amount for refund in refunds if refund.status is RefundStatus.SUCCEEDED),
-            self.case.request.currency,
+    def moved(self, destination: RefundTo) -> Money:
+        """Return what has really gone back by one of the ways."""
+        moved = (
+            refund.amount
+            for refund in self.case.file.refunds.values()
+            if refund.status is RefundStatus.SUCCEEDED and refund.destination is destination
         )
+        return Money.total(moved, self.case.request.currency)
 
-    async def see_through(self, pending_for: timedelta) -> None:
+    async def see_through(self, patience: Patience) -> None:
         """Return when every leg has moved or a person has settled it; the provider is asked all the while."""
         self._watched_from = workflow.now()
         while self.moving or self.failed:
             if self.failed:
-                await self._ask_finance(self.failed[0])
-            elif not await self._provider_settles(self._watched_from + pending_for):
-                await self._ask_finance(self.moving[0])
+                await self._ask_finance(self.failed[0], patience)
+            elif not await self._provider_settles(self._watched_from + patience.pending_for):
+                await self._ask_finance(self.moving[0], patience)
 
     async def _provider_settles(self, until: datetime) -> bool:
         return await self.case.wait(
@@ -205,11 +232,11 @@ class Refunding:
             return
         self._take(refund)
 
-    async def _ask_finance(self, leg: CaseRefund) -> None:
-        """A person decides on a leg that did not move: try again, or settle it outside."""
+    async def _ask_finance(self, leg: CaseRefund, patience: Patience) -> None:
+        """A person decides on a leg that did not move: try again, offer credit, or settle it outside."""
         context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id, "status": leg.status}
         title = f"A refund of {leg.amount.minor_units} {leg.amount.currency} is {leg.status}"
-        ask = Ask("refund_stuck", "finance", title, ("retry", "settled_outside"), context)
+        ask = Ask("refund_stuck", "finance", title, self._ways_on(leg), context)
         until = workflow.now() + _PERSON_ANSWERS_WITHIN
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.ASK_FINANCE)
 
@@ -222,11 +249,39 @@ class Refunding:
         outcome, by = answer
         if outcome == "settled_outside":
             await self._settle_outside(leg, by)
+        elif outcome == "offer_store_credit":
+            await self._offer_credit(leg, by, patience)
         elif leg.status in _DEAD:
             await self._retry(leg, by)
         else:
             self._watched_from = workflow.now()
             await self._ask_provider()
+
+    def _ways_on(self, leg: CaseRefund) -> tuple[str, ...]:
+        """Return what finance may answer; what may still move is not offered as something else."""
+        is_open = leg.destination is RefundTo.ORIGINAL and leg.refund_id not in self._declined
+        offer = ("offer_store_credit",) if is_open and leg.status in _DEAD else ()
+        return ("retry", *offer, "settled_outside")
+
+    async def _offer_credit(self, leg: CaseRefund, by: str, patience: Patience) -> None:
+        """Ask the customer whether it shall be credit; silence is no consent, and finance is asked again."""
+        case, amount, until = self.case, leg.amount, workflow.now() + patience.choice_for
+        self._forget_choice()
+        case.file.options = _credit_or_money(amount.currency, workflow.now())
+        case.record("store_credit_offered", detail=f"by {by}")
+        values = {"amount": f"{amount.currency} {amount.minor_units}", "answer_by": until.isoformat()}
+        await case.tell("refund_choice", values, fact=f"credit-offered-{leg.refund_id}")
+        wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.ASK_FINANCE)
+        await case.wait(wanted, lambda: self.choice is not None, self._polls(until))
+        case.file.options = ()
+        if self.choice == "store_credit":
+            await self._retry(leg, "the customer's choice", RefundTo.STORE_CREDIT)
+        else:
+            self._declined.add(leg.refund_id)
+
+    def _forget_choice(self) -> None:
+        """What was said of an earlier leg does not answer for the next one."""
+        self.choice = None
 
     async def _settle_outside(self, leg: CaseRefund, by: str) -> None:
         """Take finance's word, unless the money turns out to have moved just now."""
@@ -239,7 +294,7 @@ class Refunding:
         self._paid_outside.add(leg.refund_id)
         self.case.record("refund_settled_outside", detail=f"by {by}")
 
-    async def _retry(self, leg: CaseRefund, by: str) -> None:
+    async def _retry(self, leg: CaseRefund, by: str, destination: RefundTo | None = None) -> None:
         """Ask anew under a new id: the old one is dead and stays on the books as such."""
         self._given_up.add(leg.refund_id)
         old = self._intents[leg.refund_id]
@@ -248,5 +303,15 @@ class Refunding:
             refund_id=refund_id_for(old.case_id, f"retry-{leg.refund_id}", old.payment_id),
             cause=f"retry by {by}",
             requested_at=workflow.now(),
+            destination=destination or old.destination,
         )
         await self._issue(again)
+
+
+def _credit_or_money(currency: str, now: datetime) -> tuple[Option, ...]:
+    free = Money.zero(currency)
+    at_once, only_here = ("You have it at once", "It does not lapse"), ("It can only be spent with us",)
+    return (
+        Option("store_credit", "Have it as store credit", free, now, at_once, only_here),
+        Option("money", "Have it as money", free, None, ("You are paid back",), ("It takes longer",)),
+    )

@@ -18,6 +18,7 @@ from services.domain.case import (
     CaseSnapshot,
     CaseStatus,
     Party,
+    RefundTo,
     Then,
     WaitingOn,
 )
@@ -30,7 +31,7 @@ from services.domain.return_phases import TAKEN_IN, ReturnPhase, advance
 from workflows.cases.anatomy import NotOpened, Withdrawn, refused
 from workflows.cases.commands import CommandedCase
 from workflows.cases.inbound import Inbound
-from workflows.cases.refunding import Refunding
+from workflows.cases.refunding import Patience, Refunding
 from workflows.cases.rejections import Rejections
 from workflows.cases.request import Request
 from workflows.messages import CaseResult, Choose, Confirm, Escalate, OpenCase, RegisterParcel
@@ -39,6 +40,7 @@ from workflows.tasks import Ask
 P = ReturnPhase
 # A satisfaction score (1 to 5) below this goes back to a person.
 _BAR = 3
+_TOLD_BY = {RefundTo.ORIGINAL: "refund_succeeded", RefundTo.STORE_CREDIT: "refund_credited"}
 
 
 @workflow.defn(name="ReturnCase")
@@ -51,11 +53,11 @@ class ReturnCase(CommandedCase):
         self.asked = Request(self)
         self.inbound = Inbound(self)
         self.rejections = Rejections(self)
-        self.money = Refunding(self)
+        self.money = Refunding(self, request.return_.refund_to)
         self.settlements = 0
         # What was paid of each line, or left to a person.
         self.dealt_with: Mapping[LineId, int] = {}
-        self.told = Money.zero(request.currency)
+        self.told = dict.fromkeys(RefundTo, Money.zero(request.currency))
         self.times_told = 0
         self.escalation: Escalate | None = None
         self.confirmation: Confirm | None = None
@@ -157,7 +159,7 @@ class ReturnCase(CommandedCase):
             step=f"settle-{self.settlements}",
             cause=self.inbound.cause,
             tax_inclusive=self.asked.tax_inclusive,
-            pending_for=timedelta(days=self.asked.timers.provider_pending_days),
+            patience=self._patience,
         )
         self._note_settled(due, owed)
         await self._tell_refunded()
@@ -176,21 +178,29 @@ class ReturnCase(CommandedCase):
     async def _see_money_through(self) -> None:
         """Money that had moved came back from the bank: finance decides, and what moves is told."""
         self.enter(P.REFUNDING)
-        await self.money.see_through(timedelta(days=self.asked.timers.provider_pending_days))
+        await self.money.see_through(self._patience)
         await self._tell_refunded()
 
+    @property
+    def _patience(self) -> Patience:
+        timers = self.asked.timers
+        return Patience(
+            timedelta(days=timers.provider_pending_days), timedelta(days=timers.choose_option_days)
+        )
+
     async def _tell_refunded(self) -> None:
-        """Say what has really moved, and only that."""
-        moved = self.money.moved()
-        news = moved - self.told
-        if news.minor_units > 0:
-            self.told = moved
-            self.times_told += 1
-            await self.tell(
-                "refund_succeeded",
-                {"amount": f"{news.currency} {news.minor_units}"},
-                fact=f"refunded-{self.times_told}",
-            )
+        """Say what has really moved, by which way, and only that."""
+        for destination, template in _TOLD_BY.items():
+            moved = self.money.moved(destination)
+            news = moved - self.told[destination]
+            if news.minor_units > 0:
+                self.told[destination] = moved
+                self.times_told += 1
+                await self.tell(
+                    template,
+                    {"amount": f"{news.currency} {news.minor_units}"},
+                    fact=f"refunded-{self.times_told}",
+                )
 
     def _outcome(self) -> ReturnPhase:
         """Name what became of it: by the units that were paid; what is accepted this moment reopens it."""
@@ -283,7 +293,7 @@ class ReturnCase(CommandedCase):
         if fact.kind is FactKind.REFUND_CHANGED and fact.refund:
             self.money.learn(fact.refund)
             # What came back has not been refunded, whatever was said: it is told again when it has moved.
-            self.told = min(self.told, self.money.moved())
+            self.told = {to: min(said, self.money.moved(to)) for to, said in self.told.items()}
         else:
             self.inbound.take(fact)
 
@@ -314,13 +324,19 @@ class ReturnCase(CommandedCase):
 
     @workflow.update
     async def choose(self, command: Choose) -> CaseSnapshot:
-        self.rejections.choice = command.option_id
+        # One question is open at a time.
+        if self.file.phase == P.REFUNDING:
+            self.money.choice = command.option_id
+        else:
+            self.rejections.choice = command.option_id
         self.record("chosen", command.actor, command.option_id)
         return await self.answer()
 
     @choose.validator
     def _check_choose(self, command: Choose) -> None:
         self.check_taken("choose")
+        if self.file.phase == P.REFUNDING and not self.file.options:
+            raise refused(ActionNotAllowed("there is nothing to choose"))
         if command.option_id not in {option.option_id for option in self.file.options}:
             raise refused(InvalidArgument("that is none of the case's options"))
 

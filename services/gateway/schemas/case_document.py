@@ -16,6 +16,7 @@ from services.domain.case import (
     Party,
     Reason,
     RefundStatus,
+    RefundTo,
     ReturnAuthorisation,
     Then,
     TimelineEntry,
@@ -100,8 +101,11 @@ class FeeDocument(Outgoing):
 
 
 class TenderDocument(Outgoing):
+    """What counts against a payment; it goes back there, or becomes store credit."""
+
     payment_id: str
     amount: int
+    destination: RefundTo
 
 
 class QuoteDocument(Outgoing):
@@ -114,13 +118,16 @@ class QuoteDocument(Outgoing):
     to: list[TenderDocument]
 
     @classmethod
-    def of(cls, quote: Quote) -> "QuoteDocument":
+    def of(cls, quote: Quote, refund_to: RefundTo) -> "QuoteDocument":
         return cls(
             refund=MoneyDocument.of(quote.refund),
             lines=[QuoteLineDocument.model_validate(line, from_attributes=True) for line in quote.lines],
             shipping=quote.shipping,
             fees=[FeeDocument.model_validate(fee, from_attributes=True) for fee in quote.fees],
-            to=[TenderDocument.model_validate(share, from_attributes=True) for share in quote.to],
+            to=[
+                TenderDocument(payment_id=share.payment_id, amount=share.amount, destination=refund_to)
+                for share in quote.to
+            ],
         )
 
 
@@ -155,7 +162,10 @@ class ReturnDocument(Outgoing):
 
 
 class RefundDocument(Outgoing):
-    """``cause`` names the person or the timer that brought it about."""
+    """``cause`` names the person or the timer that brought it about.
+
+    ``payment_id`` is the payment it counts against, also where it becomes store credit.
+    """
 
     refund_id: str
     payment_id: str
@@ -163,6 +173,7 @@ class RefundDocument(Outgoing):
     status: RefundStatus
     cause: str
     at: datetime
+    destination: RefundTo
 
     @classmethod
     def of(cls, refund: CaseRefund) -> "RefundDocument":
@@ -173,6 +184,7 @@ class RefundDocument(Outgoing):
             status=refund.status,
             cause=refund.cause,
             at=refund.at,
+            destination=refund.destination,
         )
 
 
@@ -282,7 +294,7 @@ class CasePreview(CaseView):
             note=wanted.note,
             lines=[CaseLineDocument.model_validate(line, from_attributes=True) for line in wanted.lines],
             decision=DecisionDocument.of(preview.decision),
-            quote=QuoteDocument.of(preview.quote) if preview.quote else None,
+            quote=QuoteDocument.of(preview.quote, wanted.return_.refund_to) if preview.quote else None,
             options=[],
             waiting_on=None,
             return_=None,
@@ -326,7 +338,7 @@ def case_document(snapshot: CaseSnapshot, links: LinksDocument) -> CaseDocument:
         note=snapshot.note,
         lines=[CaseLineDocument.model_validate(line, from_attributes=True) for line in snapshot.lines],
         decision=DecisionDocument.of(snapshot.decision) if snapshot.decision else None,
-        quote=QuoteDocument.of(snapshot.quote) if snapshot.quote else None,
+        quote=QuoteDocument.of(snapshot.quote, snapshot.refund_to) if snapshot.quote else None,
         options=[OptionDocument.of(option) for option in snapshot.options],
         waiting_on=WaitingDocument.model_validate(waiting, from_attributes=True) if waiting else None,
         return_=ReturnDocument.of(snapshot.return_) if snapshot.return_ else None,

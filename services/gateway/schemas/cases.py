@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StrictInt
 
 from services.domain.case import CaseKind, CaseStatus, Party, Reason, RefundTo, RequestedLine
-from services.domain.errors import FieldProblem, InvalidArgument, StoreCreditUnavailable
+from services.domain.errors import FieldProblem, InvalidArgument
 from services.domain.ids import LineId, OrderId
 from services.domain.return_phases import ReturnPhase
 from services.gateway.opening import CaseRequest
@@ -33,6 +33,8 @@ class RequestedLineBody(Incoming):
 
 
 class ReturnDetailsBody(Incoming):
+    """``refund_to``: back as it was paid, unless the customer asks for store credit."""
+
     refund_to: RefundTo = RefundTo.ORIGINAL
 
 
@@ -53,10 +55,7 @@ class CaseBody(Incoming):
 
         Raises:
             InvalidArgument: If a line stands with two reasons.
-            StoreCreditUnavailable: If the refund should go there.
         """
-        if self.details.refund_to is RefundTo.STORE_CREDIT:
-            raise StoreCreditUnavailable("refunds go back as they were paid")
         return CaseRequest(
             kind=self.kind,
             order_id=OrderId(self.order_id),

@@ -114,7 +114,7 @@ CASE_DOCUMENT_EXAMPLE: Final[JsonDict] = {
         "lines": [{"line_id": "1", "quantity": 2, "goods": 510, "tax": 85, "discount_share": 0}],
         "shipping": 0,
         "fees": [],
-        "to": [{"payment_id": "pay_536365", "amount": 510}],
+        "to": [{"payment_id": "pay_536365", "amount": 510, "destination": "original"}],
     },
     "options": [],
     "waiting_on": {

@@ -26,6 +26,7 @@ from services.domain.refund import (
 )
 from services.payment import ledger, queries
 from services.payment.refunds import ProviderRefund, Reserved, settled
+from services.payment.repository.credit import spend
 from services.payment.repository.disputes import conclude
 from services.payment.repository.rows import SHIPPING, to_payment, to_refund
 from services.platform.database import Connection, Pool, transaction
@@ -49,7 +50,7 @@ class RefundRepository:
 
     async def _put(self, connection: Connection, payments: OrderPayments, body_hash: bytes) -> None:
         key = (payments.store_id, payments.order_id)
-        told = (payments.version, body_hash, payments.currency)
+        told = (payments.version, body_hash, payments.currency, payments.customer_id or None)
         if not await connection.fetchval(queries.PUT_ORDER, *key, *told):
             # Somebody else's first version was faster, and this one cannot follow it, or is the same.
             _is_known(await connection.fetchrow(queries.LOCK_ORDER, *key), payments, body_hash)
@@ -60,7 +61,7 @@ class RefundRepository:
             [cap.line_id or SHIPPING for cap in payments.caps],
             [cap.amount for cap in payments.caps],
         )
-        await connection.execute(
+        made = await connection.fetch(
             queries.INSERT_PAYMENTS,
             *key,
             payments.currency,
@@ -70,6 +71,7 @@ class RefundRepository:
             [payment.amount.minor_units for payment in payments.payments],
             [payment.captured_at for payment in payments.payments],
         )
+        await spend(connection, payments, [row["payment_id"] for row in made])
 
     async def _unregistered(self, connection: Connection, payments: OrderPayments) -> list[CapturedPayment]:
         ids = [payment.payment_id for payment in payments.payments]
