@@ -66,10 +66,18 @@ SWEEP: Final = ActivityConfig(
 )
 
 
-# The payment service asks its providers about everything that is open, which takes minutes; the next sweep
-# makes up for one that fails.
+# One step of the payment service's janitor; the next goes on where it stopped, and so does the next sweep.
 MEND: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=6),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
+)
+
+
+# A store's books are held against all that its providers list, which takes minutes; who runs it shows life
+# before every store.
+REVIEW: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(minutes=6),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
 )
 

@@ -11,7 +11,10 @@ from recourse.common.v1 import common_pb2
 from recourse.payment.v1 import payment_pb2 as pb
 from recourse.payment.v1 import payment_pb2_grpc
 from services.domain.accounts import AccountBalance, LedgerClock
+from services.domain.facts import DisputeChanged
+from services.domain.ids import StoreId
 from services.domain.refund import (
+    Finding,
     InvariantReport,
     LedgerEntry,
     Mending,
@@ -115,10 +118,16 @@ class PaymentClient:
         answer = await call(self._stub.ListLedger, request, pb.ListLedgerResponse, seconds=_SECONDS)
         return [from_wire(entry, LedgerEntry) for entry in answer.entries], answer.next_cursor
 
-    async def mend(self, since: datetime) -> Mending:
-        """Repair what is certain, of all stores; providers' lists are read from an instant on."""
+    async def mend(self, since: datetime, asked_at: datetime | None = None) -> Mending:
+        """Repair what is certain, of all stores, one step at a time: call again until it is done.
+
+        A walk that begins now reads providers' lists from ``since`` on; one that began before ``asked_at``
+        (now, unless it is said) is finished first, and then begun anew.
+        """
         request = pb.MendPaymentsRequest()
         request.since.FromDatetime(since)
+        if asked_at is not None:
+            request.asked_at.FromDatetime(asked_at)
         answer = await call(
             self._stub.MendPayments, request, pb.MendPaymentsResponse, seconds=_MENDING_SECONDS
         )
@@ -128,3 +137,21 @@ class PaymentClient:
         request = pb.ReconcileRequest(store_id=store_id)
         answer = await call(self._stub.Reconcile, request, pb.ReconcileResponse, seconds=_PROVIDER_SECONDS)
         return [from_wire(report, InvariantReport) for report in answer.invariants]
+
+    async def review(self, store_id: str) -> list[Finding]:
+        """Reconcile, and return what breaks an invariant, and since when it has."""
+        request = pb.ReviewBooksRequest(store_id=store_id)
+        answer = await call(self._stub.ReviewBooks, request, pb.ReviewBooksResponse, seconds=_MENDING_SECONDS)
+        return [from_wire(finding, Finding) for finding in answer.findings]
+
+    async def stores(self) -> list[StoreId]:
+        """Return the stores that have payments."""
+        request = pb.ListStoresRequest()
+        answer = await call(self._stub.ListStores, request, pb.ListStoresResponse, seconds=_SECONDS)
+        return [StoreId(store_id) for store_id in answer.store_ids]
+
+    async def disputes(self, store_id: str, payment_id: str) -> list[DisputeChanged]:
+        """Return where a payment's disputes stand, the newest word first."""
+        request = pb.ListDisputesRequest(store_id=store_id, payment_id=payment_id)
+        answer = await call(self._stub.ListDisputes, request, pb.ListDisputesResponse, seconds=_SECONDS)
+        return [from_wire(dispute, DisputeChanged) for dispute in answer.disputes]

@@ -41,3 +41,13 @@ class ProviderDispute:
             reason=self.reason,
             due_by=self.due_by,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDispute:
+    """Where we believe that a dispute stands."""
+
+    dispute_id: str
+    provider: str
+    provider_dispute_id: str
+    status: DisputeStatus

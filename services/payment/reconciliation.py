@@ -1,7 +1,7 @@
 """Whether the money invariants hold: against our own books, and against the provider's own list."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -9,13 +9,21 @@ from typing import Final, Protocol
 from services.domain.accounts import AccountBalance, LedgerClock
 from services.domain.case import RefundStatus
 from services.domain.dispute import DisputeStatus
-from services.domain.ids import PaymentId, RefundId
-from services.domain.refund import InvariantReport, LedgerEntry
+from services.domain.facts import DisputeChanged
+from services.domain.ids import PaymentId, RefundId, StoreId
+from services.domain.refund import Finding, InvariantReport, LedgerEntry
+from services.payment.invariants import INVARIANTS
 from services.payment.refunds import MOVING, Provider, ProviderRefund
 
 _EXAMPLES: Final = 5
+# Each becomes a question to a person, so a fault of ours that breaks everything asks no more than this.
+_FINDINGS: Final = 100
 # How long an outcome may stay unknown here before that is itself a finding: everybody who asks has given up.
 _UNKNOWN_AT_MOST: Final = timedelta(hours=1)
+# What a report checks: our own books, and the three that need the provider's word.
+INVARIANT_NAMES: Final = frozenset(
+    {*INVARIANTS, "one_movement_per_intent", "provider_agrees", "provider_agrees_on_disputes"}
+)
 _OUT: Final = frozenset({RefundStatus.SUCCEEDED, *MOVING})
 
 
@@ -56,10 +64,13 @@ class Books(Protocol):
     async def trial_balance(
         self, store_id: str, as_of: datetime, clock: LedgerClock
     ) -> list[AccountBalance]: ...
-    async def check_invariants(self, store_id: str) -> list[InvariantReport]: ...
+    async def check_invariants(self, store_id: str, examples: int) -> list[InvariantReport]: ...
+    async def keep_findings(self, store_id: str, reports: Sequence[InvariantReport]) -> list[Finding]: ...
+    async def stores(self) -> list[StoreId]: ...
     async def payments(self, store_id: str) -> list[KnownPayment]: ...
     async def refunds(self, store_id: str) -> list[KnownRefund]: ...
     async def disputes(self, store_id: str) -> dict[str, DisputeStatus]: ...
+    async def disputes_of(self, store_id: str, payment_id: str) -> list[DisputeChanged]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +80,21 @@ class Reconciliation:
     books: Books
     providers: Mapping[str, Provider]
 
-    async def report(self, store_id: str) -> list[InvariantReport]:
-        """Check everything of a store.
+    async def review(self, store_id: str) -> list[Finding]:
+        """Check everything of a store, and keep what is broken for as long as it is.
 
         Raises:
             DependencyUnavailable: If a provider does not list what it moved.
         """
-        reports = await self.books.check_invariants(store_id)
+        return await self.books.keep_findings(store_id, await self.report(store_id, _FINDINGS))
+
+    async def report(self, store_id: str, examples: int = _EXAMPLES) -> list[InvariantReport]:
+        """Check everything of a store; of what breaks an invariant, so many are named.
+
+        Raises:
+            DependencyUnavailable: If a provider does not list what it moved.
+        """
+        reports = await self.books.check_invariants(store_id, examples)
         theirs, ours = await self._both_sides(store_id)
         disputed = _disagreements(ours, theirs)
         if disputed:
@@ -85,18 +104,18 @@ class Reconciliation:
             disputed = [one for one in disputed if one in again]
         return [
             *reports,
-            _found("one_movement_per_intent", len(ours), _moved_twice(theirs)),
-            _found("provider_agrees", len(ours), disputed),
-            await self._disputes(store_id),
+            _found("one_movement_per_intent", len(ours), _moved_twice(theirs), examples),
+            _found("provider_agrees", len(ours), disputed, examples),
+            await self._disputes(store_id, examples),
         ]
 
-    async def _disputes(self, store_id: str) -> InvariantReport:
+    async def _disputes(self, store_id: str, examples: int) -> InvariantReport:
         """Compare where disputes stand; what differs twice in a row is a finding."""
         theirs, broken = await self._disputes_apart(store_id)
         if broken:
             again = (await self._disputes_apart(store_id))[1]
             broken = [one for one in broken if one in again]
-        return _found("provider_agrees_on_disputes", theirs, broken)
+        return _found("provider_agrees_on_disputes", theirs, broken, examples)
 
     async def _disputes_apart(self, store_id: str) -> tuple[int, list[str]]:
         payments = await self.books.payments(store_id)
@@ -118,8 +137,8 @@ class Reconciliation:
         return theirs, await self.books.refunds(store_id)
 
 
-def _found(name: str, checked: int, broken: list[str]) -> InvariantReport:
-    return InvariantReport(name, checked, len(broken), tuple(broken[:_EXAMPLES]))
+def _found(name: str, checked: int, broken: list[str], examples: int) -> InvariantReport:
+    return InvariantReport(name, checked, len(broken), tuple(broken[:examples]))
 
 
 def _moved_twice(theirs: list[ProviderRefund]) -> list[str]:

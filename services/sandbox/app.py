@@ -177,7 +177,10 @@ class Sandbox:
         limit = asked.get("limit", "10")
         if not limit.isdecimal() or not 1 <= int(limit) <= _LARGEST_PAGE:
             raise Refused(400, "parameter_invalid_integer", f"limit is 1 to {_LARGEST_PAGE}")
-        found = self._state.page(kind, intent_id, asked.get("starting_after", ""), int(limit) + 1)
+        after = asked.get("starting_after", "")
+        if after:
+            self._processor.get(kind, after)
+        found = self._state.page(kind, intent_id, after, int(limit) + 1)
         has_more = len(found) > int(limit)
         data = found[: int(limit)]
         return JSONResponse({"object": "list", "data": data, "has_more": has_more, "url": f"/v1/{kind}s"})

@@ -1,18 +1,31 @@
 """The janitor repairs what is certain, moves no money, and asks about the rest."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.domain.amounts import payments_of
 from services.domain.case import RefundStatus
 from services.domain.errors import DependencyUnavailable
+from services.domain.ids import PaymentId
 from services.domain.money import Money
-from tests.builders import STORE, an_intent
+from services.domain.order import Payment
+from services.platform.grpc_errors import ServiceFault
+from tests.builders import NOW, STORE, an_intent, an_order
+from tests.fixtures.sandbox import Outside
 
 PAYMENT = "pay_536365"
+MANY = 620
 AGED = """
 ALTER TABLE ledger_entries DISABLE TRIGGER USER;
 UPDATE ledger_entries SET posted_at = now() - interval '61 minutes'
+"""
+# Whoever books this refund breaks down.
+DEADLY = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
+CREATE TRIGGER deadly BEFORE INSERT ON refunds FOR EACH ROW WHEN (NEW.provider_refund_id = '{}')
+    EXECUTE FUNCTION die()
 """
 
 
@@ -27,8 +40,8 @@ def _no_webhooks(payments, postbox) -> None:
 def mend(payments):
     """Let the janitor look at the last three days."""
 
-    async def look():
-        return await payments.mend(datetime.now(UTC) - timedelta(days=3))
+    async def look(asked_at=None):
+        return await payments.mend(datetime.now(UTC) - timedelta(days=3), asked_at)
 
     return look
 
@@ -90,11 +103,11 @@ async def test_a_refund_made_in_the_dashboard_is_booked(payments, paid, sandbox,
     assert await broken() == {}
 
 
-async def test_a_refund_the_bank_returned_is_booked(payments, paid, postbox, mend, facts, broken):
+async def test_a_refund_the_bank_returned_is_booked(payments, paid, days_pass, mend, facts, broken):
     """It had succeeded here, and its provider's list says that it failed."""
     await paid("card_refund_fails_late")
     await payments.issue(an_intent())
-    await postbox.received(2)
+    await days_pass(2)
 
     assert len((await mend()).repaired) == 1
     assert [fact.refund.status for fact in await facts("payment")] == [RefundStatus.FAILED]
@@ -122,3 +135,126 @@ async def test_what_lies_before_the_window_is_not_looked_at(payments, paid, sand
     await sandbox.dispute(PAYMENT, 400)
 
     assert (await payments.mend(datetime.now(UTC) + timedelta(minutes=1))).checked == 0
+
+
+@pytest.fixture
+async def many(paid, sandbox) -> list[str]:
+    """Refunds of a penny that only the provider knows, newest first: more than one step looks at."""
+    await paid()
+    return [(await sandbox.refund_by_hand(PAYMENT, 1))["id"] for _ in range(MANY)][::-1]
+
+
+async def test_a_step_is_bounded_and_the_next_goes_on(payments, many, mend, facts, broken):
+    """What is left to look at is said; nothing is looked at twice."""
+    asked_at = datetime.now(UTC)
+    steps = [await mend(asked_at)]
+    while not steps[-1].is_done:
+        steps.append(await mend(asked_at))
+
+    assert max(step.checked for step in steps) < len(many) == sum(step.checked for step in steps)
+    assert sorted(one for step in steps for one in step.repaired) == sorted(many)
+    assert (await mend(asked_at)).checked == 0
+    assert len(await facts("payment")) == len(many)
+    assert (await payments.balance(STORE, PAYMENT)).refunded == Money(len(many), "GBP")
+    assert await broken() == {}
+
+
+async def test_whoever_dies_the_next_goes_on_there(payments, many, mend, database, facts, broken):
+    """It breaks down in the middle of the second page: the first is not gone through again."""
+    connection = await database("payment")
+    await connection.execute(DEADLY.format(many[150]))
+    asked_at = datetime.now(UTC)
+    with pytest.raises(ServiceFault):
+        await mend(asked_at)
+    assert len(await facts("payment")) == 150
+    await connection.execute("DROP TRIGGER deadly ON refunds")
+
+    after = await mend(asked_at)
+
+    assert (after.checked, len(after.repaired)) == (len(many) - 100, len(many) - 150)
+    assert len(await facts("payment")) == len(many)
+    assert (await payments.balance(STORE, PAYMENT)).refunded == Money(len(many), "GBP")
+    assert await broken() == {}
+
+
+async def test_two_at_once_repair_once(paid, sandbox, mend, facts, broken):
+    """Several sweeps may run: what both find is booked and told once."""
+    await paid()
+    for _ in range(20):
+        await sandbox.refund_by_hand(PAYMENT, 1)
+    dispute = await sandbox.dispute(PAYMENT, 400)
+
+    await asyncio.gather(*(mend() for _ in range(4)))
+
+    told = [fact.dispute.dispute_id if fact.dispute else None for fact in await facts("payment")]
+    assert (len(told), len([one for one in told if one])) == (21, 1)
+    assert (await mend()).repaired == ()
+    assert await broken() == {}
+    assert dispute
+
+
+async def test_nothing_is_left_out_when_nobody_has_looked_for_long(paid, sandbox, database, mend):
+    """The last walk began sixty days ago; a refund made thirty days ago lies before the window of today."""
+    await paid()
+    assert (await mend()).is_done
+    made = await sandbox.refund_by_hand(PAYMENT, 300)
+    made_at(sandbox, "refund", made["id"], datetime.now(UTC) - timedelta(days=30))
+    assert (await mend()).repaired == ()
+    await (await database("payment")).execute(
+        "UPDATE mending_walks SET began_at = now() - interval '60 days'"
+    )
+
+    assert (await mend()).repaired == (made["id"],)
+
+
+async def test_a_ruling_is_heard_of_however_late(paid, sandbox, mend, facts, broken):
+    """The dispute was opened long before any list's window; whoever waits for a ruling is asked about."""
+    await paid()
+    dispute = await sandbox.dispute(PAYMENT, 400)
+    await mend()
+    made_at(sandbox, "dispute", dispute, datetime.now(UTC) - timedelta(days=90))
+    await sandbox.move_dispute(dispute, "won")
+
+    assert (await mend()).repaired == (dispute,)
+    assert (await mend()).repaired == ()
+    assert [fact.dispute.status.value for fact in await facts("payment")] == ["needs_response", "won"]
+    assert await broken() == {}
+
+
+async def test_who_does_not_answer_holds_up_nobody(payments, paid, database, mend):
+    """One refund that its provider says nothing of; what comes after it is settled all the same."""
+    await paid("card_answer_lost")
+    intents = [an_intent(f"s{number}", amount=10) for number in range(12)]
+    for intent in intents:
+        with pytest.raises(DependencyUnavailable):
+            await payments.issue(intent)
+    silent = Payment(PaymentId("pay_silent"), "sandbox", "card_down", 1530, NOW)
+    await payments.register(payments_of(an_order(order_id="536366", payments=(silent,))))
+    lost = an_intent("silent", payment_id="pay_silent", order_id="536366")
+    with pytest.raises(DependencyUnavailable):
+        await payments.issue(lost)
+    await (await database("payment")).execute(AGED)
+
+    mending = await mend()
+
+    assert mending.unanswered == (lost.refund_id,)
+    assert sorted(mending.repaired) == sorted(intent.refund_id for intent in intents)
+    assert mending.is_done
+
+
+async def test_a_place_that_its_provider_has_forgotten_is_no_obstacle(paid, sandbox, database, mend):
+    """The walk stopped at a refund that the provider does not know any more: it begins at the top again."""
+    await paid()
+    await mend()
+    made = await sandbox.refund_by_hand(PAYMENT, 300)
+    await (await database("payment")).execute(
+        "UPDATE mending_walks SET position = 're_gone', is_finished = false WHERE source = 'refunds/sandbox'"
+    )
+
+    assert (await mend()).repaired == (made["id"],)
+
+
+def made_at(sandbox: Outside, kind: str, object_id: str, at: datetime) -> None:
+    """Let the provider say that it was made then."""
+    body = sandbox.state.get(kind, object_id) | {"created": int(at.timestamp())}
+    sandbox.state.update(body)

@@ -34,7 +34,10 @@ async def _refunded(paid, payments) -> None:
         ),
         ("UPDATE caps SET amount = 200", {"refunds_within_lines": ("536365/1",)}),
         ("DELETE FROM caps", {"refunds_within_lines": ("536365/1",)}),
-        ("UPDATE refund_parts SET amount = 254", {"refund_parts_add_up": (REFUND,)}),
+        (
+            "UPDATE refund_parts SET amount = 254",
+            {"refund_parts_add_up": (REFUND,), "refund_parts_as_asked": (f"{REFUND}/1",)},
+        ),
         (
             f"{UNGUARDED} UPDATE ledger_entries SET minor_units = 1531 WHERE minor_units = 1530",
             {
@@ -166,3 +169,48 @@ async def test_without_the_providers_list_there_is_no_report(serve, settings, se
 
     with pytest.raises(DependencyUnavailable):
         await payments.reconcile(STORE)
+
+
+async def test_a_finding_lasts_as_long_as_what_it_names(payments, database):
+    """Seen again it is the same finding; mended it is none; broken anew it is another."""
+    connection = await database("payment")
+    assert await payments.review(STORE) == []
+    await connection.execute("UPDATE refund_parts SET amount = 254")
+    first, second = await payments.review(STORE), await payments.review(STORE)
+    await connection.execute("UPDATE refund_parts SET amount = 255")
+    mended = await payments.review(STORE)
+    await connection.execute("UPDATE refund_parts SET amount = 254")
+    anew = await payments.review(STORE)
+
+    assert [(one.invariant, one.subject, one.violations) for one in first] == [
+        ("refund_parts_add_up", REFUND, 1),
+        ("refund_parts_as_asked", f"{REFUND}/1", 1),
+    ]
+    assert (second, mended) == (first, [])
+    assert [one.subject for one in anew] == [one.subject for one in first]
+    assert anew[0].found_at > first[0].found_at
+
+
+async def test_what_is_not_named_is_not_taken_for_mended(payments, database):
+    """A hundred are named of an invariant; five more that come before them in the list push none out."""
+    plant = f"""
+    {UNGUARDED}
+    INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_units, payment_id, memo,
+                                business_at)
+    SELECT 'planted/' || number, '{STORE}', 'provider', 'EUR', 1, '{PAYMENT}', 'planted', now()
+      FROM generate_series"""
+    connection = await database("payment")
+    await connection.execute(f"{plant} (200, 299) AS number")
+    await payments.review(STORE)
+    await connection.execute(f"{plant} (100, 104) AS number")
+
+    found = [one for one in await payments.review(STORE) if one.invariant == "ledger_transactions_balance"]
+    assert len(found) == 105
+    assert await payments.review("other") == []
+
+
+async def test_the_stores_are_those_that_have_payments(payments, paid):
+    """Whoever reviews the books of all asks for them."""
+    await paid(store_id="other")
+
+    assert await payments.stores() == [STORE, "other"]

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -105,27 +105,31 @@ class CardWireProvider:
             return _to_refund(told.to_dict())
 
     async def find(self, intent: RefundIntent, provider_ref: str) -> ProviderRefund | None:
-        async for told in self._refunds({"payment_intent": provider_ref, "limit": _PAGE}):
-            if told.refund_id == intent.refund_id:
-                return told
+        wanted = {"payment_intent": provider_ref, "limit": _PAGE}
+        with _answered():
+            async for one in _listed(self._client.v1.refunds.list_async, wanted):
+                if (told := _to_refund(one)).refund_id == intent.refund_id:
+                    return told
         return None
 
     async def look_up(self, provider_refund_id: str) -> ProviderRefund:
         with _answered():
             return _to_refund((await self._client.v1.refunds.retrieve_async(provider_refund_id)).to_dict())
 
-    def refunds(self) -> AsyncIterator[ProviderRefund]:
-        return self._refunds({"limit": _PAGE})
-
-    async def _refunds(self, wanted: stripe.params.RefundListParams) -> AsyncIterator[ProviderRefund]:
+    async def look_up_dispute(self, provider_dispute_id: str) -> ProviderDispute:
         with _answered():
-            async for one in (await self._client.v1.refunds.list_async(wanted)).auto_paging_iter():
-                yield _to_refund(one.to_dict())
+            told = await self._client.v1.disputes.retrieve_async(provider_dispute_id)
+            return _to_dispute(told.to_dict())
 
-    async def disputes(self) -> AsyncIterator[ProviderDispute]:
+    async def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund]:
         with _answered():
-            async for one in (await self._client.v1.disputes.list_async({"limit": _PAGE})).auto_paging_iter():
-                yield _to_dispute(one.to_dict())
+            async for one in _listed(self._client.v1.refunds.list_async, {"limit": _PAGE}, after):
+                yield _to_refund(one)
+
+    async def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute]:
+        with _answered():
+            async for one in _listed(self._client.v1.disputes.list_async, {"limit": _PAGE}, after):
+                yield _to_dispute(one)
 
     def read_webhook(self, signature: str, payload: bytes) -> ProviderEvent:
         parts = [part.partition("=")[::2] for part in signature.split(",")]
@@ -150,6 +154,20 @@ class CardWireProvider:
             raise InvalidArgument("the webhook makes no sense") from error
         except DependencyUnavailable as error:
             raise InvalidArgument("the webhook makes no sense") from error
+
+
+async def _listed(
+    list_of: Callable[[Any], Awaitable[Any]], wanted: Mapping[str, Any], after: str = ""
+) -> AsyncIterator[dict[str, Any]]:
+    """Go through a list from behind ``after``; from its beginning if that is not known there any more."""
+    try:
+        page = await list_of({**wanted, "starting_after": after} if after else wanted)
+    except stripe.InvalidRequestError as refusal:
+        if not after or refusal.code != "resource_missing":
+            raise
+        page = await list_of(wanted)
+    async for one in page.auto_paging_iter():
+        yield one.to_dict()
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from services.domain.case import RefundStatus
 from services.domain.dispute import DisputeStatus
 from services.domain.refund import Refund
 from services.payment import queries
+from services.payment.disputes import KnownDispute
+from services.payment.janitor import Bounds, Walk
 from services.payment.refunds import ProviderEvent, ProviderRefund, Reserved
 from services.payment.repository.events import EventRepository
 from services.payment.repository.refunds import RefundRepository
@@ -22,6 +24,15 @@ class RecordRepository:
         self._refunds = RefundRepository(pool)
         self._events = EventRepository(pool)
 
+    async def walk(self, source: str, bounds: Bounds) -> Walk:
+        await self._pool.execute(queries.BEGIN_WALK, source, bounds.since, bounds.asked_at, bounds.now)
+        row = await self._pool.fetchrow(queries.WALK, source)
+        assert row is not None
+        return Walk(row["source"], row["position"], row["since"], row["began_at"], row["is_finished"])
+
+    async def move(self, walk: Walk, position: str | None) -> None:
+        await self._pool.execute(queries.MOVE_WALK, walk.source, walk.began_at, walk.position, position)
+
     async def unsettled(self, before: datetime, after: str, limit: int) -> list[Reserved]:
         rows = await self._pool.fetch(queries.UNSETTLED, before, after or None, limit)
         return [
@@ -32,8 +43,20 @@ class RecordRepository:
         rows = await self._pool.fetch(queries.REFUNDS_TOLD, list(ids))
         return {row["provider_refund_id"]: RefundStatus(row["status"]) for row in rows}
 
-    async def disputes_told(self, provider: str) -> dict[str, DisputeStatus]:
-        rows = await self._pool.fetch(queries.LAST_TOLD, provider)
+    async def undecided(self, after: str, limit: int) -> list[KnownDispute]:
+        rows = await self._pool.fetch(queries.UNDECIDED, after or None, limit)
+        return [
+            KnownDispute(
+                str(row["dispute_id"]),
+                row["provider"],
+                row["provider_dispute_id"],
+                DisputeStatus(row["status"]),
+            )
+            for row in rows
+        ]
+
+    async def disputes_told(self, provider: str, ids: Sequence[str]) -> dict[str, DisputeStatus]:
+        rows = await self._pool.fetch(queries.LAST_TOLD, provider, list(ids))
         return {row["provider_dispute_id"]: DisputeStatus(row["status"]) for row in rows}
 
     async def settle(self, known: Refund, told: ProviderRefund, at: datetime) -> Refund:
