@@ -16,7 +16,7 @@ _LOOK_SECONDS: Final = 0.1
 _FIRST_DELAY_SECONDS: Final = 0.2
 _LONGEST_DELAY_SECONDS: Final = 30.0
 _MOST_DOUBLINGS: Final = 10
-_ANSWER_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 20.0
 
 
 def signature(body: str, secret: str, at: int) -> str:

@@ -27,7 +27,7 @@ Buys = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def tax_office(sandbox: Any) -> AsyncIterator[TaxOffice]:
-    office = TaxOffice(sandbox.url, 5)
+    office = TaxOffice(sandbox.url, 60)
     yield office
     await office.close()
 

@@ -19,7 +19,10 @@ from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET
 
 PAYMENT = "pay_536365"
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recourse-payment'"
+# Returns when they are gone: nobody is to be given a connection that ends only later.
+CUT = """
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'recourse-payment'
+"""
 
 
 class Dying:
@@ -50,7 +53,7 @@ async def pool(fresh_database) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def provider(sandbox) -> AsyncIterator[CardWireProvider]:
-    provider = CardWireProvider(sandbox.url, API_KEY, WEBHOOK_SECRET, 5)
+    provider = CardWireProvider(sandbox.url, API_KEY, WEBHOOK_SECRET, 60)
     yield provider
     await provider.close()
 

@@ -22,7 +22,10 @@ from tests.builders import NOW, STORE, a_line, an_address, an_intent, an_order
 from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'recourse-payment'"
+# Returns when they are gone: nobody is to be given a connection that ends only later.
+CUT = """
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'recourse-payment'
+"""
 OPEN = "SELECT count(*) FROM document_dues WHERE done_at IS NULL"
 TAKE_A_NUMBER = """
 INSERT INTO document_series (store_id, kind, year, last_number, last_issued_at)
@@ -43,7 +46,7 @@ async def pool(fresh_database) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def refunds(pool, sandbox) -> AsyncIterator[Refunds]:
     """Refunds in a process whose loop of notes does not run; the order was paid."""
-    provider = CardWireProvider(sandbox.url, API_KEY, WEBHOOK_SECRET, 5)
+    provider = CardWireProvider(sandbox.url, API_KEY, WEBHOOK_SECRET, 60)
     refunds = Refunds(RefundRepository(pool), {"sandbox": provider})
     await refunds.register(payments_of(ORDER))
     yield refunds

@@ -42,12 +42,12 @@ async def see_through(payments) -> None:
         ("card_refund_fails_late", ["capture", "reserve", "succeed", "return"], 1530),
     ],
 )
-async def test_every_movement_is_posted_once(payments, paid, postbox, method, steps, left):
+async def test_every_movement_is_posted_once(payments, paid, days_pass, method, steps, left):
     """Reserved, moved, released, returned: what is left with the provider is what customers may claim."""
     await paid(method)
     await see_through(payments)
     if "return" in steps:
-        await postbox.received(2)
+        await days_pass(2)
 
     entries, cursor = await payments.ledger(STORE, PAYMENT, "", 50)
     assert [entry.memo for entry in entries[::2]] == steps

@@ -39,7 +39,7 @@ def order_of_its_own(number: int) -> OrderPayments:
     return replace(told, order_id=OrderId(f"order-{number}"), payments=(tender,))
 
 
-@pytest.mark.parametrize("provider_seconds", [0.3])
+@pytest.mark.parametrize("provider_seconds", [3.0])
 async def test_a_slow_provider_moves_once(payments, paid, sandbox, provider_seconds):  # noqa: ARG001
     """The answer comes after we have stopped waiting; asked again, it is there."""
     await paid("card_slow")
@@ -151,7 +151,7 @@ async def test_caps_hold_over_racing_tenders(payments):
     assert (len(won), set(lost)) == (15, {RefundExceedsLine})
 
 
-async def test_a_late_failure_frees_the_amount_for_the_next(payments, paid, sandbox, postbox):
+async def test_a_late_failure_frees_the_amount_for_the_next(payments, paid, sandbox, days_pass):
     """The bank sent the money back: the refund has failed after all, and another may be asked for."""
     await paid("card_refund_fails_late")
     issued = await payments.issue(an_intent(amount=1530))
@@ -159,7 +159,7 @@ async def test_a_late_failure_frees_the_amount_for_the_next(payments, paid, sand
     with pytest.raises(RefundExceedsCaptured):
         await payments.issue(an_intent("settle-2", amount=1530))
 
-    await postbox.received(2)
+    await days_pass(2)
     await sandbox.behave(PAYMENT, "card")
 
     assert (await payments.issue(an_intent(amount=1530))).status is RefundStatus.FAILED
