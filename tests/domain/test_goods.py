@@ -5,9 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, composite
 
+from services.domain.deductions import GradedUnits
 from services.domain.goods import LineGoods, ReturnedGoods
 from services.domain.ids import LineId
-from services.domain.logistics import Inspection, Receipt, ReceivedLine
+from services.domain.logistics import (
+    Disposition,
+    Grade,
+    InspectedLine,
+    Inspection,
+    Receipt,
+    ReceivedLine,
+)
 from tests.builders import a_line, a_receipt, an_inspection, an_order, as_it_stands, asked, judged
 
 TWO_LINES = as_it_stands(an_order(a_line("1", 6), a_line("2", 6)))
@@ -208,3 +216,45 @@ def test_units_left_to_people_are_no_longer_the_returns() -> None:
 
     assert (counts(aside), aside.uninspected) == ((1, 1, 0, 1), 0)
     assert counts(aside.receive(came())) == (2, 1, 0, 1)
+
+
+def of_grade(grade: Grade, quantity: int = 1) -> InspectedLine:
+    return InspectedLine(LineId("1"), quantity, grade, accepted=True, disposition=Disposition.RESTOCK)
+
+
+def test_accepted_units_keep_the_grade_they_were_accepted_with() -> None:
+    """Inspection by inspection, in order; of one inspection the best first."""
+    goods = told(
+        expected(6),
+        came(quantity=6),
+        an_inspection(of_grade(Grade.C), of_grade(Grade.A), judged(accepted=False)),
+        an_inspection(of_grade(Grade.B, 2), inspection_id="insp-2"),
+    )
+
+    assert of_line(goods).grades == (
+        GradedUnits(1, Grade.A),
+        GradedUnits(1, Grade.C),
+        GradedUnits(2, Grade.B),
+    )
+
+
+def test_what_a_timer_accepted_is_not_graded_down_afterwards() -> None:
+    """Two are deemed accepted; an inspection of them changes nothing, one of a third piece grades that."""
+    goods = told(expected(3), came(quantity=2), "deem_accepted", an_inspection(of_grade(Grade.D, 2)))
+    assert of_line(goods).grades == (GradedUnits(2),)
+
+    goods = told(goods, came(), an_inspection(of_grade(Grade.C), inspection_id="insp-2"))
+    assert of_line(goods).grades == (GradedUnits(2), GradedUnits(1, Grade.C))
+
+
+def test_an_overturned_rejection_counts_as_good() -> None:
+    """A supervisor took it back: nothing is deducted for the grade that it was refused with."""
+    goods = told(
+        expected(2),
+        came(quantity=2),
+        an_inspection(judged(accepted=False)),
+        "accept_rejected",
+        an_inspection(of_grade(Grade.B), inspection_id="insp-2"),
+    )
+
+    assert of_line(goods).grades == (GradedUnits(1), GradedUnits(1, Grade.B))

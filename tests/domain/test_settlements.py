@@ -12,7 +12,15 @@ from services.domain.order import HeldUnits, OrderAsSold, Payment, UnitRange
 from services.domain.policy import ReturnFees
 from services.domain.quote import Quote, TenderShare, beyond
 from tests.builders import CUSTOMER_PAYS, NOW, a_line, a_policy, an_order, as_it_stands
-from tests.domain.strategies import growing_counts, orders, policies, terms
+from tests.domain.strategies import (
+    graded,
+    gradings,
+    growing_counts,
+    orders,
+    orders_with_gifts,
+    policies,
+    terms,
+)
 
 
 def accepted(sold: OrderAsSold, counts: dict[LineId, int]) -> list[HeldUnits]:
@@ -26,12 +34,14 @@ def accepted(sold: OrderAsSold, counts: dict[LineId, int]) -> list[HeldUnits]:
 @given(st.data())
 def test_settlements_add_up_to_the_final_quote(data: st.DataObject) -> None:
     """Refund, shipping, lines, fees and tenders of all settlements are those of one settlement of all."""
-    sold = data.draw(orders())
+    sold = data.draw(orders_with_gifts())
     policy, owed = data.draw(policies()), data.draw(terms(sold))
+    grading = data.draw(gradings(sold))
     order = as_it_stands(sold)
     settled: Quote | None = None
     settlements = []
     for counts in data.draw(growing_counts(sold)):
+        owed = replace(owed, settled=settled, grades=graded(grading, counts))
         due = quote_return(order, accepted(sold, counts), policy, owed)
         settlements.append(beyond(due, settled))
         settled = due
@@ -42,17 +52,23 @@ def test_settlements_add_up_to_the_final_quote(data: st.DataObject) -> None:
     assert _tenders(*settlements) == _tenders(settled)
     assert _fees(*settlements) == _fees(settled)
     assert _lines(*settlements) == _lines(settled)
+    assert tuple(code for one in settlements for code in one.coupons_back) == settled.coupons_back
 
 
 @given(st.data())
 def test_no_settlement_takes_money_back(data: st.DataObject) -> None:
-    """More units never lower the refund, nor any tender's share, nor any line's part; caps are kept."""
-    sold = data.draw(orders())
+    """More units never lower the refund, nor any tender's share, nor any line's part; caps are kept.
+
+    Neither do bad grades, nor a gift that has not come yet; and nothing in kind is taken back.
+    """
+    sold = data.draw(orders_with_gifts())
     policy, owed = data.draw(policies()), data.draw(terms(sold))
+    grading = data.draw(gradings(sold))
     order = as_it_stands(sold)
     settled: Quote | None = None
     paid: Counter[LineId | None] = Counter()
     for counts in data.draw(growing_counts(sold)):
+        owed = replace(owed, settled=settled, grades=graded(grading, counts))
         due = quote_return(order, accepted(sold, counts), policy, owed)
         one = beyond(due, settled)
         parts = refund_parts(one, tax_inclusive=sold.tax_inclusive)
@@ -63,6 +79,10 @@ def test_no_settlement_takes_money_back(data: st.DataObject) -> None:
             assert sum(part.amount for part in parts[share.payment_id]) == share.amount
         for line in one.lines:
             assert line.amount(tax_inclusive=sold.tax_inclusive) >= 0
+            assert min(line.points_back, line.points_clawed_back) >= 0
+        assert all(part.amount >= 0 for tender in parts.values() for part in tender)
+        again = quote_return(order, accepted(sold, counts), policy, replace(owed, settled=due))
+        assert again == due
         for tender in parts.values():
             for part in tender:
                 paid[part.line_id] += part.amount
@@ -153,12 +173,12 @@ def _tenders(*quotes: Quote) -> Counter[str]:
     return sum((Counter({s.payment_id: s.amount for s in quote.to}) for quote in quotes), Counter())
 
 
-def _fees(*quotes: Quote) -> Counter[str]:
-    return sum((Counter({fee.code: fee.amount for fee in quote.fees}) for quote in quotes), Counter())
+def _fees(*quotes: Quote) -> Counter[tuple[str, str | None]]:
+    return sum((Counter({(f.code, f.line_id): f.amount for f in quote.fees}) for quote in quotes), Counter())
 
 
 def _lines(*quotes: Quote) -> Counter[tuple[str, str]]:
-    members = ("quantity", "goods", "tax", "discount_share")
+    members = ("quantity", "goods", "tax", "discount_share", "points_back", "points_clawed_back")
     return sum(
         (Counter({(x.line_id, m): getattr(x, m) for x in quote.lines for m in members}) for quote in quotes),
         Counter(),
