@@ -239,12 +239,12 @@ def test_accepted_units_keep_the_grade_they_were_accepted_with() -> None:
 
 
 def test_what_a_timer_accepted_is_not_graded_down_afterwards() -> None:
-    """Two are deemed accepted; an inspection of them changes nothing, one of a third piece grades that."""
-    goods = told(expected(3), came(quantity=2), "deem_accepted", an_inspection(of_grade(Grade.D, 2)))
-    assert of_line(goods).grades == (GradedUnits(2),)
+    """One is judged in time, two by a timer; what the dock says of those two later is too late."""
+    goods = told(expected(3), came(quantity=3), an_inspection(of_grade(Grade.C)), "deem_accepted")
+    late = an_inspection(of_grade(Grade.D, 2), inspection_id="insp-2")
 
-    goods = told(goods, came(), an_inspection(of_grade(Grade.C), inspection_id="insp-2"))
-    assert of_line(goods).grades == (GradedUnits(2), GradedUnits(1, Grade.C))
+    assert of_line(goods).accepted == 3
+    assert of_line(told(goods, late)).grades == (GradedUnits(1, Grade.C), GradedUnits(2))
 
 
 def test_an_overturned_rejection_counts_as_good() -> None:
