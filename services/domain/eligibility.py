@@ -29,7 +29,7 @@ from services.domain.liability import (
 from services.domain.order import Exclusion, Order, OrderLine, OrderStatus
 from services.domain.policy import OutsideWindow, Policy
 
-RETURN_REMEDIES: Final = ("refund",)
+RETURN_REMEDIES: Final = ("refund", "store_credit")
 _GOODS_WITH_CUSTOMER: Final = {OrderStatus.PAID, OrderStatus.SHIPPED, OrderStatus.DELIVERED}
 
 

@@ -173,7 +173,7 @@ def test_outside_the_window_there_is_only_goodwill(
     decision = decide(delivered(), reason, a_policy(outside_window=outside), NOW + timedelta(days=40))
 
     assert (decision.verdict, decision.silence) == (verdict, silence)
-    assert decision.remedies == (() if verdict is Verdict.DENY else ("refund",))
+    assert decision.remedies == (() if verdict is Verdict.DENY else ("refund", "store_credit"))
 
 
 def test_inside_the_window_silence_agrees() -> None:
@@ -203,7 +203,7 @@ def test_a_claimed_defect_asks_for_evidence_and_moves_no_money_yet() -> None:
     decision = decide(delivered(), Reason.DEFECTIVE, UK)
 
     assert decision.evidence_required == ("photo_or_video",)
-    assert decision.remedies == ("refund",)
+    assert decision.remedies == ("refund", "store_credit")
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -77,6 +77,8 @@ RECEIVE = ("POST", "/v1/warehouse/receipts")
 STOCK = ("GET", "/v1/warehouse/stock?sku=A")
 BALANCE = ("GET", "/v1/payments/p")
 RECONCILE = ("GET", "/v1/reconciliation")
+CREDIT = ("GET", "/v1/customers/17850/store-credit")
+GRANT = ("POST", "/v1/customers/17850/store-credit")
 CLOCK = ("POST", "/v1/test-clock/advance")
 
 # Who may not; everybody else gets past the door (to 2xx, 400 or 404).
@@ -93,6 +95,8 @@ SHUT_OUT = {
     STOCK: {"store", "customer", "agent", "supervisor", "finance"},
     BALANCE: {"store", "customer", "agent", "warehouse"},
     RECONCILE: {"store", "customer", "agent", "warehouse"},
+    CREDIT: {"warehouse"},
+    GRANT: {"customer", "agent", "warehouse", "ops"},
     CLOCK: {"store", "customer", "agent", "supervisor", "warehouse", "finance"},
 }
 CALLERS = {

@@ -105,7 +105,6 @@ async def test_what_cannot_be_opened_leaves_nothing_behind(front: Front) -> None
         await front.open_case(lines=lines("9", 1)),
         await front.open_case(lines=lines("1", 7)),
         await front.open_case(lines=lines("1", 4) + lines("1", 3)),
-        await front.open_case(details={"refund_to": "store_credit"}),
     ]
 
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [
@@ -113,7 +112,6 @@ async def test_what_cannot_be_opened_leaves_nothing_behind(front: Front) -> None
         (422, "unknown_order_line"),
         (409, "quantity_exceeds_remaining"),
         (409, "quantity_exceeds_remaining"),
-        (422, "store_credit_unavailable"),
     ]
     assert (front.cases.opened, await front.written()) == ([], (0, 0))
 

@@ -28,6 +28,7 @@ from services.gateway.schemas.case_document import CaseDocument
 from services.gateway.schemas.cases import CaseBody
 from services.gateway.schemas.examples import CASE_DOCUMENT_EXAMPLE
 from services.gateway.schemas.orders import OrderBody
+from services.gateway.schemas.store_credit import GrantBody
 from services.gateway.settings import GatewaySettings
 from services.gateway.wiring import Outside
 from services.platform.grpc_channel import open_channel
@@ -81,6 +82,8 @@ ROUTES = {
     "GET /v1/ledger/trial-balance",
     "GET /v1/ledger.csv",
     "GET /v1/reconciliation",
+    "GET /v1/customers/{customer_id}/store-credit",
+    "POST /v1/customers/{customer_id}/store-credit",
     "GET /v1/invoices",
     "GET /v1/invoices/{invoice_id}",
     "GET /v1/invoices/{invoice_id}.pdf",
@@ -163,7 +166,7 @@ async def test_every_reference_leads_somewhere(published: dict[str, Any]) -> Non
 
 def test_the_examples_are_valid() -> None:
     """What the documentation shows can be sent as it stands."""
-    for model in (OrderBody, CaseBody):
+    for model in (OrderBody, CaseBody, GrantBody):
         (example,) = model.model_json_schema()["examples"]
         model.model_validate(example)
     case = CaseDocument.model_validate(CASE_DOCUMENT_EXAMPLE)

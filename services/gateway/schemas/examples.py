@@ -107,7 +107,7 @@ CASE_DOCUMENT_EXAMPLE: Final[JsonDict] = {
         ],
         "freight_paid_by": "customer",
         "evidence_required": [],
-        "remedies": ["refund"],
+        "remedies": ["refund", "store_credit"],
     },
     "quote": {
         "refund": {"amount": 510, "currency": "GBP"},

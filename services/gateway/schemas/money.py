@@ -118,6 +118,7 @@ LEDGER_COLUMNS: Final = (
     "refund_id",
     "dispute_id",
     "memo",
+    "lot_id",
 )
 
 
@@ -134,6 +135,7 @@ def ledger_row(entry: LedgerEntry) -> list[str | int]:
         entry.refund_id or "",
         entry.dispute_id or "",
         entry.memo,
+        entry.lot_id or "",
     ]
     return [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells]
 
