@@ -36,7 +36,7 @@ def composition(settings: CaseworkSettings) -> Compose:
         await load(policies, settings.policies_dir)
         news = CaseNotifications(back.dsn)
         casework = Casework(
-            Register(CaseRepository(back.pool), news),
+            Register(CaseRepository(back.pool), news, settings.look_seconds),
             Inbox(TaskRepository(back.pool), timedelta(minutes=settings.task_lease_minutes)),
             EvidenceRoom(
                 EvidenceRepository(back.pool),

@@ -62,7 +62,7 @@ class Register:
 
     store: CaseStore
     news: CaseNews
-    look_seconds: float = 2.0
+    look_seconds: float
 
     async def page(self, wanted: CaseFilter, cursor: str, limit: int) -> tuple[list[str], str]:
         """Return a page of documents, last updated first, and the cursor of the next (empty on the last)."""

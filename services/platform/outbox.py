@@ -74,10 +74,11 @@ class LeasedFact:
 
 
 class Outbox:
-    """The facts of one service's database, and who waits for them."""
+    """The facts of one service's database, and who waits for them; lost news delay those ``look_seconds``."""
 
-    def __init__(self, pool: Pool, dsn: str) -> None:
+    def __init__(self, pool: Pool, dsn: str, look_seconds: float = _LOOK_SECONDS) -> None:
         self._pool = pool
+        self._look_seconds = look_seconds
         self._news = asyncio.Event()
         self._listener = Listener(dsn, _CHANNEL, lambda _: self._news.set(), self._news.set)
 
@@ -93,7 +94,7 @@ class Outbox:
             if facts or left <= 0:
                 return facts
             try:
-                await asyncio.wait_for(self._news.wait(), min(left, _LOOK_SECONDS))
+                await asyncio.wait_for(self._news.wait(), min(left, self._look_seconds))
             except TimeoutError:
                 continue
 
