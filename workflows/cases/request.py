@@ -12,7 +12,7 @@ from services.domain.amounts import QuoteTerms, count_of, first_units, quote_ret
 from services.domain.case import Action, Party, Then, WaitingOn
 from services.domain.deadline import deadline
 from services.domain.decision import Decision, FreightPayer, RuleResult, RuleVerdict, Silence, Verdict
-from services.domain.eligibility import check_request, decide_return
+from services.domain.eligibility import RETURN_REMEDIES, check_request, decide_return
 from services.domain.errors import RecourseError
 from services.domain.goods import ReturnedGoods
 from services.domain.ids import LineId, PaymentId, derived_id
@@ -211,7 +211,7 @@ class Request:
             decided_at=workflow.now(),
             decided_by=by,
             rules=(*self.decision.rules, result),
-            remedies=("refund",) if is_allowed else (),
+            remedies=RETURN_REMEDIES if is_allowed else (),
         )
         self._case.record("decided", detail=f"{self.decision.verdict} by {by}")
         return is_allowed
