@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -49,16 +50,17 @@ async def test_without_a_terminal_progress_is_plain_lines(
         progress.advance()
 
     told = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    begun, *meanwhile, done = [" ".join(line.split()) for line in told]
-    assert begun == "orders sold 0 of 2, 0 s"
-    assert set(meanwhile) == {"orders sold 1 of 2, 0 s"}
-    assert done == "orders sold 2 of 2, 0 s"
+    lines = [re.fullmatch(r"(orders sold \d of 2), \d+ s", " ".join(line.split())) for line in told]
+    begun, *meanwhile, done = [line and line[1] for line in lines]
+    assert begun == "orders sold 0 of 2"
+    assert set(meanwhile) == {"orders sold 1 of 2"}
+    assert done == "orders sold 2 of 2"
 
 
 def test_when_nothing_gets_on_the_demo_gives_up(
     facts_of_nobody: StackFacts, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After as many waits in vain as go on at once it ends, and says what each of them waited for."""
+    """After as many waits in vain as go on at once, and those begun meanwhile, it ends, and names them all."""
     monkeypatch.setattr(api, "_TOTAL_SECONDS", 0.3)
 
     is_equal = demo._played_as_it_must(facts_of_nobody, WEEK, EXAMPLES, console)
@@ -66,7 +68,7 @@ def test_when_nothing_gets_on_the_demo_gives_up(
     told = console.file.getvalue()  # type: ignore[attr-defined]
     assert not is_equal
     assert "GIVEN UP  orders sold, sent, delivered: nothing gets on any more\n  order " in told
-    assert told.count("no answer within 0 s") == 8
+    assert 8 <= told.count("no answer within 0 s") < 16
 
 
 def test_a_stage_that_takes_too_long_is_given_up(
