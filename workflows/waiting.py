@@ -16,10 +16,14 @@ from services.domain.case import Action, Party, Then, WaitingOn
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """Something to do at a time, if the wait still lasts."""
+    """Something to do during a wait: at an instant, or so long before its end, wherever that has moved."""
 
-    at: datetime
+    when: datetime | timedelta
     act: Callable[[], Awaitable[None]]
+
+    def due(self, until: datetime) -> datetime:
+        """Return when, in a wait that lasts until then."""
+        return self.when if isinstance(self.when, datetime) else until - self.when
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Waiting:
 
     ``is_attentive``: the process will see news at once and rest again. ``is_movable``: there is a deadline
     that staff may move, and not merely an effect that takes its time. ``ended_at`` is the deadline, with its
-    extensions, of the wait that ended last.
+    extensions, of the wait that ended last: one for the same thing that begins anew ends no earlier.
     """
 
     rest: Callable[[], Awaitable[None]]
@@ -64,6 +68,7 @@ class Waiting:
     ended_at: datetime | None = None
     is_attentive: bool = False
     is_movable: bool = False
+    _moved: dict[tuple[Party, Action, Then], datetime] = field(default_factory=dict)
     _latest: datetime | None = None
     _paused_at: datetime | None = None
     _shadowed: WaitingOn | None = None
@@ -83,9 +88,10 @@ class Waiting:
         Raises:
             Whatever ``interrupt`` raises: a command changed the course of the case.
         """
-        self.current, self._latest = wanted, latest
+        self._latest = latest
+        self.current = wanted = self._as_moved(wanted)
         self.is_attentive = self.is_movable = True
-        pending = sorted(reminders, key=lambda reminder: reminder.at)
+        pending = list(reminders)
         try:
             while True:
                 self.interrupt()
@@ -102,23 +108,37 @@ class Waiting:
             self._timer.stop()
             self.resume()
             self.is_attentive = self.is_movable = False
-            self.ended_at = self.current.until if self.current is not None else None
+            self.ended_at = self.current.until
+            if self.ended_at != wanted.until:
+                self._moved[_what(wanted)] = self.ended_at
             self.current = self._latest = None
 
+    def _as_moved(self, wanted: WaitingOn) -> WaitingOn:
+        """Keep to what staff have said of the same wait before."""
+        moved = self._at_most(self._moved.get(_what(wanted), wanted.until))
+        return replace(wanted, until=max(wanted.until, moved))
+
     async def _act_on(self, pending: list[Reminder]) -> None:
-        while pending and pending[0].at <= workflow.now() and not self.is_paused:
+        while (reminder := self._first(pending)) and self._due(reminder) <= workflow.now():
+            pending.remove(reminder)
             self.is_attentive = False
-            await pending.pop(0).act()
+            await reminder.act()
             self.is_attentive = True
+
+    def _first(self, pending: list[Reminder]) -> Reminder | None:
+        """Return what comes next; nothing does while the clock stands still."""
+        return None if self.is_paused else min(pending, key=self._due, default=None)
+
+    def _due(self, reminder: Reminder) -> datetime:
+        return reminder.due(self.current.until if self.current else workflow.now())
 
     async def _sleep_or_news(self, ready: Callable[[], bool], pending: list[Reminder]) -> None:
         await self.rest()
         current = self.current
         if current is None or ready() or self.has_news():
             return
-        wake_at = current.until
-        if pending and not self.is_paused:
-            wake_at = min(wake_at, pending[0].at)
+        reminder = self._first(pending)
+        wake_at = min(current.until, self._due(reminder)) if reminder else current.until
         self._timer.set(wake_at, f"{current.party} to {current.action}, then {current.then}")
         await workflow.wait_condition(
             lambda: ready() or self.has_news() or self._timer.has_fired or self.current != current
@@ -158,3 +178,8 @@ class Waiting:
 
     def _at_most(self, until: datetime) -> datetime:
         return until if self._latest is None else min(until, self._latest)
+
+
+def _what(waiting: WaitingOn) -> tuple[Party, Action, Then]:
+    """Return what makes two waits the same one, begun anew."""
+    return waiting.party, waiting.action, waiting.then

@@ -133,7 +133,6 @@ class Then(StrEnum):
     ASK_PROVIDER = "ask_provider"
     ASK_FINANCE = "ask_finance"
     CLOSE_DENIED = "close_denied"
-    CLOSE_REJECTED = "close_rejected"
     RETURN_GOODS = "return_goods"
     ASK_SATISFACTION = "ask_satisfaction"
     REMIND = "remind"

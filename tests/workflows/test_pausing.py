@@ -6,8 +6,9 @@ import pytest
 
 from services.domain.case import Action, CaseSnapshot, Party, Then, WaitingOn
 from services.domain.errors import ActionNotAllowed
-from tests.fixtures.temporal import AGENT, SUPERVISOR, Stage
-from workflows.messages import Extend, Pause
+from services.domain.logistics import ParcelStatus
+from tests.fixtures.temporal import AGENT, CUSTOMER, SUPERVISOR, Stage
+from workflows.messages import Escalate, Extend, Pause
 
 # The policy's: when a supervisor is asked about goods nobody has judged, and the legal cap of the refund.
 INSPECTION = timedelta(hours=48)
@@ -95,6 +96,54 @@ async def test_an_extension_for_the_rest_counts_for_what_is_still_missing(stage:
     second = waiting_on(await part_is_paid(stage, units=2))
 
     assert (first.until, second.until) == (opened.until, extended)
+
+
+async def test_the_reminder_moves_with_its_deadline(stage: Stage) -> None:
+    """Extended by ten days, paused for two: the customer is reminded twelve days later, no minute sooner."""
+    await stage.sell()
+    before = timedelta(days=stage.policy.timers.parcel_reminder_days_before)
+    opened = waiting_on(await stage.open()).until
+    await extend(stage, opened + timedelta(days=10))
+    await stage.command("pause", PAUSE)
+    await stage.advance(days=2)
+    until = waiting_on(await stage.command("resume", PAUSE)).until
+    assert until >= opened + timedelta(days=12)
+
+    await stage.advance(
+        seconds=(until - before - await stage.cases.now(stage.kind, stage.case_id)).total_seconds() - 60
+    )
+    assert stage.told() == ["return_approved"]
+    await stage.advance(minutes=2)
+    assert stage.told() == ["return_approved", "parcel_reminder"]
+
+
+async def test_a_scan_does_not_take_an_extension_back(stage: Stage) -> None:
+    """The parcel was given until then: a scan starts the clock anew, and it ends no earlier."""
+    await stage.sell()
+    await stage.open()
+    await stage.track(ParcelStatus.IN_TRANSIT)
+    until = waiting_on(await stage.until("in_transit")).until + timedelta(days=10)
+    await extend(stage, until)
+    scanned = stage.world.register.cases[stage.case_id].sequence
+    await stage.track(ParcelStatus.IN_TRANSIT, hours=1)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].sequence > scanned)
+
+    assert waiting_on(await stage.now()).until == until
+
+
+async def test_a_rejection_that_stands_leaves_an_extended_choice(stage: Stage) -> None:
+    """The time to choose was moved before the escalation; after it the customer has the moved time."""
+    await stage.sell()
+    await stage.open()
+    await stage.receive(2)
+    await stage.inspect(accepted=0, rejected=2)
+    until = waiting_on(await stage.until("inspection_rejected")).until + timedelta(days=10)
+    await extend(stage, until)
+    await stage.command("escalate", Escalate(CUSTOMER, "never worn"))
+    await stage.complete("review_rejection", "uphold", SUPERVISOR)
+
+    case = await stage.now()
+    assert (waiting_on(case).action, waiting_on(case).until) == (Action.CHOOSE, until)
 
 
 @pytest.mark.rule("S096")

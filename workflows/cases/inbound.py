@@ -204,8 +204,8 @@ class Inbound:
         timers = self._case.asked.timers
         until = self._send_by or self._case.asked.due(days=timers.send_parcel_days)
         self._case.enter(P.AWAITING_PARCEL)
-        remind_at = until - timedelta(days=timers.parcel_reminder_days_before)
-        reminders = (Reminder(remind_at, self._remind),) if remind_at > workflow.now() else ()
+        before = timedelta(days=timers.parcel_reminder_days_before)
+        reminders = (Reminder(before, self._remind),) if until - before > workflow.now() else ()
         wanted = WaitingOn(Party.CUSTOMER, Action.SEND_PARCEL, until, Then.CLOSE_UNRETURNED)
         has_moved = await self._case.wait(wanted, self._moved_on(self.parcel), reminders)
         self._send_by = self._case.waiting.ended_at

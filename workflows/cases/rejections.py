@@ -45,10 +45,12 @@ class Rejections:
         await case.tell("inspection_rejected", values)
         wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.RETURN_GOODS)
         await case.wait(wanted, lambda: self.choice is not None or self.escalation is not None)
+        until = case.waiting.ended_at or until
         if self.escalation is not None and self.choice is None:
             await self._review(self.escalation)
             if self.new and self.choice is None and workflow.now() < until:
                 # The rejection stands, and so does the choice that was promised.
+                values["answer_by"] = until.isoformat()
                 await case.tell("inspection_rejected", values, fact=f"rejection-stands-{until:%Y%m%d%H%M}")
                 await case.wait(wanted, lambda: self.choice is not None)
         case.file.options = ()
@@ -80,7 +82,7 @@ class Rejections:
             ("uphold", "accept_goods"),
             {"units": str(self.new), "objection": escalation.reason},
         )
-        wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.CLOSE_REJECTED)
+        wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.RETURN_GOODS)
         answer = await self._case.ask(ask, wanted)
         if answer is not None and answer[0] == "accept_goods":
             self._case.inbound.accept_rejected(standing=self._parted_with, by=answer[1])
