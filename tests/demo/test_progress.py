@@ -60,7 +60,7 @@ async def test_without_a_terminal_progress_is_plain_lines(
 def test_when_nothing_gets_on_the_demo_gives_up(
     facts_of_nobody: StackFacts, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After as many waits in vain as go on at once, and those begun meanwhile, it ends, and names them all."""
+    """After as many waits in vain as go on at once, and those begun meanwhile, it ends and names them."""
     monkeypatch.setattr(api, "_TOTAL_SECONDS", 0.3)
 
     is_equal = demo._played_as_it_must(facts_of_nobody, WEEK, EXAMPLES, console)
