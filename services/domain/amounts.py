@@ -12,10 +12,11 @@ from services.domain.deductions import GradedUnits, handling, kept_gifts, lost_v
 from services.domain.ids import LineId, PaymentId
 from services.domain.logistics import Grade
 from services.domain.money import Money, allocate, share_of_first
-from services.domain.order import DiscountKind, HeldUnits, Order, OrderAsSold, UnitRange
+from services.domain.order import DiscountKind, HeldUnits, Order, OrderAsSold, Payment, UnitRange
 from services.domain.policy import Policy
 from services.domain.quote import Fee, Quote, QuoteLine, TenderShare
 from services.domain.refund import CapturedPayment, LineCap, OrderPayments, RefundPart
+from services.domain.store_credit import STORE_CREDIT_PROVIDER
 
 
 def split_units(
@@ -244,9 +245,13 @@ def _worth_by_grade(
 
 
 def _drain_order(sold: OrderAsSold, policy: Policy) -> tuple[PaymentId, ...]:
+    """Return the tenders as the policy ranks them; of those of one rank, what was paid in credit goes first."""
     ranks = {method: rank for rank, method in enumerate(policy.tender_order)}
-    ordered = sorted(sold.payments, key=lambda payment: ranks.get(payment.method, len(ranks)))
-    return tuple(payment.payment_id for payment in ordered)
+
+    def place(payment: Payment) -> tuple[int, bool]:
+        return ranks.get(payment.method, len(ranks)), payment.provider != STORE_CREDIT_PROVIDER
+
+    return tuple(payment.payment_id for payment in sorted(sold.payments, key=place))
 
 
 def drain(

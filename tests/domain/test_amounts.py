@@ -269,6 +269,19 @@ def test_the_policy_says_which_tender_is_paid_back_first(
     assert quote_return(as_it_stands(sold), units(3), policy, owed).to == to
 
 
+@pytest.mark.parametrize(
+    ("tender_order", "first"), [((), "pay_credit"), (("wallet",), "pay_credit"), (("card",), "pay_card")]
+)
+def test_what_was_paid_in_credit_goes_back_first(tender_order: tuple[str, ...], first: str) -> None:
+    """Unless the policy ranks another tender before it."""
+    card, credit = split_tender().payments
+    sold = an_order(payments=(card, replace(credit, provider="store_credit")))
+    owed = replace(CUSTOMER_PAYS, refundable={one.payment_id: one.amount for one in sold.payments})
+
+    to = quote_return(as_it_stands(sold), units(1), a_policy(tender_order=tender_order), owed).to
+    assert to == (TenderShare(PaymentId(first), 255),)
+
+
 @given(st.data())
 def test_parts_add_up_per_tender_and_per_line(data: st.DataObject) -> None:
     """A tender's parts are its share; over the tenders, lines and shipping get what the quote gives."""
