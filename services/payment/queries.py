@@ -255,6 +255,18 @@ INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_u
 SELECT $1, $2, account, $3, minor_units, $4, $5, $6, $7
   FROM unnest($8::text[], $9::bigint[]) AS entry (account, minor_units)
 """
+KEEP_REFUSED = """
+INSERT INTO refused_refunds (refund_id, store_id, payment_id, case_id, refused_at)
+VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (refund_id) DO NOTHING
+"""
+# Whoever is told is forgotten, once no dispute holds anything of the payment any more.
+FREE_REFUSED = """
+DELETE FROM refused_refunds
+ WHERE store_id = $1 AND payment_id = $2
+   AND NOT EXISTS (SELECT FROM disputes WHERE store_id = $1 AND payment_id = $2 AND frozen > 0)
+RETURNING case_id
+"""
 KNOWN_DISPUTES = """
 SELECT provider_dispute_id, status FROM disputes WHERE store_id = $1
 """

@@ -30,6 +30,12 @@ def trial(database):
 
 
 @pytest.fixture
+async def paid_order(paid) -> None:
+    """An order that was paid."""
+    await paid()
+
+
+@pytest.fixture
 async def frozen(paid, sandbox, postbox) -> str:
     """A payment of which a chargeback has frozen 400; the provider's id of the dispute."""
     await paid()
@@ -245,3 +251,66 @@ async def test_a_dispute_we_never_heard_of_is_found(paid, sandbox, postbox, brok
     dispute = await sandbox.dispute(PAYMENT, 400)
 
     assert await broken() == {"provider_agrees_on_disputes": (dispute,)}
+
+
+@pytest.mark.usefixtures("paid_order")
+async def test_a_case_whose_refund_was_refused_hears_of_the_win(payments, dispute_letter, facts):
+    """Once, however often it had asked; a ruling that goes against us tells it nothing."""
+    await payments.receive_webhook("sandbox", *dispute_letter("evt_0", "needs_response", 0, 400))
+    for _ in range(2):
+        with pytest.raises(PaymentDisputed):
+            await payments.issue(an_intent())
+    for number, status in enumerate(["lost", "won", "appeal_needs_response", "won"], 1):
+        taken = 0 if status == "won" else 400
+        await payments.receive_webhook("sandbox", *dispute_letter(f"evt_{number}", status, number, taken))
+
+    told = [(fact.case_id, fact.dispute.status.value) for fact in await facts("payment")]
+    assert [one for one in told if one[0]] == [(an_intent().case_id, "won")]
+    assert (await payments.issue(an_intent())).status is RefundStatus.SUCCEEDED
+
+
+async def test_a_case_hears_of_a_win_when_nothing_else_holds_the_money(
+    payments, paid, sandbox, postbox, facts
+):
+    """Two disputes of one payment: the first that is won frees nothing yet."""
+    await paid()
+    first, second = await sandbox.dispute(PAYMENT, 400), await sandbox.dispute(PAYMENT, 300)
+    await postbox.received(2)
+    with pytest.raises(PaymentDisputed):
+        await payments.issue(an_intent())
+    await sandbox.move_dispute(first, "won")
+    await postbox.received(3)
+    assert [fact.case_id for fact in await facts("payment")] == [None] * 3
+    await sandbox.move_dispute(second, "won")
+    await postbox.received(4)
+
+    assert [fact.case_id for fact in await facts("payment")][-1] == an_intent().case_id
+
+
+@pytest.mark.parametrize(("after", "lost"), [("lost", 400), ("won", 0), ("needs_response", 0)])
+@pytest.mark.usefixtures("paid_order")
+async def test_prevention_may_be_overtaken(payments, dispute_letter, trial, facts, after, lost):
+    """The network paid the cardholder out of our balance, and then the bank rules all the same."""
+    await payments.receive_webhook("sandbox", *dispute_letter("evt_1", "prevented", 0, 400))
+    assert (await trial())["dispute_losses"] == 400
+    taken = 0 if after == "won" else 400
+    await payments.receive_webhook("sandbox", *dispute_letter("evt_2", after, 1, taken))
+
+    balances = await trial()
+    assert balances.get("dispute_losses", 0) == lost
+    assert balances.get("dispute_frozen", 0) == taken - lost
+    assert [fact.dispute.status.value for fact in await facts("payment")] == ["prevented", after]
+
+
+async def test_a_refund_in_part_leaves_the_inquiry_open(payments, paid, sandbox, postbox, facts):
+    """The bank still asks about the rest."""
+    await paid()
+    await sandbox.dispute(PAYMENT, 1530, status="warning_needs_response")
+    await postbox.received(1)
+    await payments.issue(an_intent(amount=1000))
+    await postbox.received(2)
+    assert len(await facts("payment")) == 1
+
+    await payments.issue(an_intent("rest", amount=530))
+    await postbox.received(4)
+    assert [fact.dispute.status.value for fact in await facts("payment")][-1] == "warning_closed"

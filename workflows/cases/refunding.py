@@ -26,7 +26,9 @@ from services.domain.case import (
     Then,
     WaitingOn,
 )
-from services.domain.facts import RefundChanged
+from services.domain.dispute import DisputeStatus
+from services.domain.errors import PaymentDisputed
+from services.domain.facts import DisputeChanged, RefundChanged
 from services.domain.ids import PaymentId, RefundId, refund_id_for
 from services.domain.money import Money
 from services.domain.quote import Quote, TenderShare
@@ -66,6 +68,8 @@ class Refunding:
     _given_up: set[RefundId] = field(default_factory=set)
     _paid_outside: set[RefundId] = field(default_factory=set)
     _declined: set[RefundId] = field(default_factory=set)
+    _disputed: set[RefundId] = field(default_factory=set)
+    _free: set[PaymentId] = field(default_factory=set)
     _watched_from: datetime | None = None
 
     async def pay(
@@ -113,6 +117,8 @@ class Refunding:
                 self._unknown.add(intent.refund_id)
                 self._note(intent, RefundStatus.PENDING)
             else:
+                if refused.type == PaymentDisputed.reason:
+                    self._disputed.add(intent.refund_id)
                 self._note(intent, RefundStatus.FAILED, refused.type or "refused")
             return
         self._take(refund)
@@ -126,6 +132,18 @@ class Refunding:
         intent = self._intents.get(changed.refund_id) if changed.refund_id else None
         if intent is not None:
             self._note(intent, changed.status, changed.failure)
+
+    def learn_of_dispute(self, changed: DisputeChanged) -> None:
+        """Note that a payment's money is free: what was refused because of its dispute is asked for again."""
+        if changed.status is DisputeStatus.WON:
+            self._free.add(changed.payment_id)
+
+    @property
+    def freed(self) -> list[CaseRefund]:
+        """Legs that nobody has settled, and that nothing is in the way of any more."""
+        return [
+            leg for leg in self.failed if leg.refund_id in self._disputed and leg.payment_id in self._free
+        ]
 
     def _note(self, intent: RefundIntent, status: RefundStatus, failure: str | None = None) -> None:
         known = self.case.file.refunds.get(intent.refund_id)
@@ -195,7 +213,11 @@ class Refunding:
         """Return when every leg has moved or a person has settled it; the provider is asked all the while."""
         self._watched_from = workflow.now()
         while self.moving or self.failed:
-            if self.failed:
+            if freed := self.freed:
+                # What finds the money held once more is refused anew, and waits for the next ruling.
+                self._free.difference_update(leg.payment_id for leg in freed)
+                await asyncio.gather(*(self._retry(leg, "the bank's ruling") for leg in freed))
+            elif self.failed:
                 await self._ask_finance(self.failed[0], patience)
             elif not await self._provider_settles(self._watched_from + patience.pending_for):
                 await self._ask_finance(self.moving[0], patience)
@@ -235,13 +257,15 @@ class Refunding:
     async def _ask_finance(self, leg: CaseRefund, patience: Patience) -> None:
         """A person decides on a leg that did not move: try again, offer credit, or settle it outside."""
         context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id, "status": leg.status}
+        if leg.refund_id in self._disputed:
+            context["why"] = "payment_disputed"
         title = f"A refund of {leg.amount.minor_units} {leg.amount.currency} is {leg.status}"
         ask = Ask("refund_stuck", "finance", title, self._ways_on(leg), context)
         until = workflow.now() + _PERSON_ANSWERS_WITHIN
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.ASK_FINANCE)
 
         def is_overtaken() -> bool:
-            return self.case.file.refunds[leg.refund_id].status is not leg.status
+            return self.case.file.refunds[leg.refund_id].status is not leg.status or bool(self.freed)
 
         answer = await self.case.ask(ask, wanted, is_overtaken, self._polls(until))
         if answer is None:

@@ -294,6 +294,8 @@ class ReturnCase(CommandedCase):
             self.money.learn(fact.refund)
             # What came back has not been refunded, whatever was said: it is told again when it has moved.
             self.told = {to: min(said, self.money.moved(to)) for to, said in self.told.items()}
+        elif fact.kind is FactKind.DISPUTE_CHANGED and fact.dispute:
+            self.money.learn_of_dispute(fact.dispute)
         else:
             self.inbound.take(fact)
 

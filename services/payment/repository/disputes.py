@@ -6,7 +6,7 @@ from typing import Any
 
 from services.domain.dispute import DisputeStatus, Stake, Telling, stake, standing
 from services.domain.facts import DisputeChanged, Fact, FactKind
-from services.domain.ids import EventId, derived_id
+from services.domain.ids import CaseId, EventId, derived_id
 from services.domain.money import Money
 from services.payment import ledger, queries
 from services.payment.disputes import ProviderDispute
@@ -67,6 +67,16 @@ async def conclude(connection: Connection, provider: str, provider_dispute_id: s
     await _post(connection, dispute, held, ledger.dispute_entries(before, stake(held)))
     if known is None or known["status"] != held.status.value:
         await record(connection, _fact(dispute, held))
+        if held.status is DisputeStatus.WON:
+            await _tell_refused(connection, dispute, held)
+
+
+async def _tell_refused(connection: Connection, dispute: _Dispute, held: Telling) -> None:
+    """Tell the cases whose refunds were refused because of the payment's disputes that its money is free."""
+    payment = dispute.payment
+    rows = await connection.fetch(queries.FREE_REFUSED, payment["store_id"], payment["payment_id"])
+    for case_id in sorted({row["case_id"] for row in rows}):
+        await record(connection, _fact(dispute, held, CaseId(case_id)))
 
 
 def _telling(row: Any, payment: Any) -> Telling:
@@ -130,14 +140,16 @@ async def _post(connection: Connection, dispute: _Dispute, held: Telling, entrie
     )
 
 
-def _fact(dispute: _Dispute, held: Telling) -> Fact:
+def _fact(dispute: _Dispute, held: Telling, case_id: CaseId | None = None) -> Fact:
+    """Return what everybody is told (a dispute begins as nobody's case), or a case that waits for it."""
     payment = dispute.payment
-    step = (dispute.dispute_id, held.status.value, held.told_at.isoformat())
+    step = (dispute.dispute_id, held.status.value, held.told_at.isoformat(), *((case_id,) if case_id else ()))
     return Fact(
         event_id=EventId(derived_id("dispute", *step)),
         kind=FactKind.DISPUTE_CHANGED,
         occurred_at=held.told_at,
         store_id=payment["store_id"],
+        case_id=case_id,
         order_id=payment["order_id"],
         dispute=DisputeChanged(
             dispute_id=dispute.dispute_id,

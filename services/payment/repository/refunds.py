@@ -112,7 +112,10 @@ class RefundRepository:
         return PaymentBalance(PaymentId(payment_id), StoreId(store_id), *amounts)
 
     async def reserve(self, intent: RefundIntent) -> Reserved:
-        """Hold the amount, if every cap allows it; a repeat returns what is held already."""
+        """Hold the amount, if every cap allows it; a repeat returns what is held already.
+
+        What is refused while a bank holds the money is noted, so that its case is told when that is over.
+        """
         body_hash = fingerprint(intent)
         async with transaction(self._pool) as connection:
             payment = await connection.fetchrow(queries.LOCK_FOR_REFUND, intent.store_id, intent.payment_id)
@@ -125,9 +128,14 @@ class RefundRepository:
             is_repeat = counted["refund_id"] is not None
             if is_repeat and counted["body_hash"] != body_hash:
                 raise IdempotencyConflict("the refund was asked for otherwise")
-            if not is_repeat:
+            is_held = not is_repeat and counted["frozen"] > 0
+            if is_held:
+                await connection.execute(queries.KEEP_REFUSED, *_refused(intent))
+            elif not is_repeat:
                 _check_caps(intent, payment, counted)
                 await self._insert(connection, intent, body_hash)
+        if is_held:
+            raise PaymentDisputed("the bank holds the payment's money")
         refund = to_refund(counted) if is_repeat else Refund(intent, RefundStatus.PENDING)
         return Reserved(refund, to_payment(payment), payment["provider_ref"], is_repeat)
 
@@ -204,11 +212,13 @@ def _is_known(known: Any, payments: OrderPayments, body_hash: bytes) -> bool:
     return is_same
 
 
+def _refused(intent: RefundIntent) -> tuple[str | datetime, ...]:
+    return intent.refund_id, intent.store_id, intent.payment_id, intent.case_id, intent.requested_at
+
+
 def _check_caps(intent: RefundIntent, payment: Any, counted: Any) -> None:
     if payment["currency"] != intent.amount.currency:
         raise CurrencyMismatch(f"the payment is in {payment['currency']}")
-    if counted["frozen"]:
-        raise PaymentDisputed("the bank holds the payment's money")
     if counted["of_payment"] + counted["lost"] + intent.amount.minor_units > payment["captured"]:
         raise RefundExceedsCaptured("more than is left of the payment")
     caps, of_lines = json.loads(counted["caps"] or "{}"), json.loads(counted["of_lines"] or "{}")
