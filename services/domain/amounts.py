@@ -245,7 +245,7 @@ def _worth_by_grade(
 
 
 def _drain_order(sold: OrderAsSold, policy: Policy) -> tuple[PaymentId, ...]:
-    """Return the tenders as the policy ranks them; of those of one rank, what was paid in credit goes first."""
+    """Return the tenders as the policy ranks them; of one rank, what was paid in store credit comes first."""
     ranks = {method: rank for rank, method in enumerate(policy.tender_order)}
 
     def place(payment: Payment) -> tuple[int, bool]:
