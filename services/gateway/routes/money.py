@@ -1,5 +1,6 @@
 """Money, for finance."""
 
+import asyncio
 import csv
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
@@ -15,9 +16,9 @@ from services.gateway.routes.secured import TheCaller, TheGateway, may, secured_
 from services.gateway.schemas.fields import Id, Page, PageQuery
 from services.gateway.schemas.money import (
     LEDGER_COLUMNS,
-    BalanceDocument,
     LedgerDocument,
     LedgerPeriod,
+    PaymentDocument,
     ReconciliationDocument,
     TrialBalanceDocument,
     TrialBalanceQuery,
@@ -30,9 +31,13 @@ PaymentIdPath = Annotated[Id, Path()]
 
 
 @router.get("/payments/{payment_id}", dependencies=_FINANCE)
-async def get_payment(payment_id: PaymentIdPath, caller: TheCaller, gateway: TheGateway) -> BalanceDocument:
-    """Say what of a payment was captured, went back, and may still go back."""
-    return BalanceDocument.of(await gateway.payments.balance(caller.store_id, payment_id))
+async def get_payment(payment_id: PaymentIdPath, caller: TheCaller, gateway: TheGateway) -> PaymentDocument:
+    """Say what of a payment was captured, went back, and may still go back, and who disputes it."""
+    balance, disputes = await asyncio.gather(
+        gateway.payments.balance(caller.store_id, payment_id),
+        gateway.payments.disputes(caller.store_id, payment_id),
+    )
+    return PaymentDocument.of(balance, disputes)
 
 
 @router.get("/payments/{payment_id}/ledger", dependencies=_FINANCE)

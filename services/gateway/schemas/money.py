@@ -6,14 +6,36 @@ from typing import Final
 from pydantic import Field
 
 from services.domain.accounts import AccountBalance, AccountKind, LedgerClock
+from services.domain.dispute import DisputeStatus
+from services.domain.facts import DisputeChanged
 from services.domain.refund import InvariantReport, LedgerEntry, PaymentBalance
 from services.gateway.schemas.fields import Incoming, Instant, MoneyDocument, Outgoing
 
 _FORMULA: Final = ("=", "+", "-", "@")
 
 
-class BalanceDocument(Outgoing):
-    """``refundable`` = captured − refunded − pending − disputed."""
+class DisputeDocument(Outgoing):
+    """Where a dispute stands; the bank takes an answer until ``due_by``, if it says so."""
+
+    dispute_id: str
+    status: DisputeStatus
+    amount: MoneyDocument
+    reason: str = Field(examples=["fraudulent"])
+    due_by: datetime | None
+
+    @classmethod
+    def of(cls, dispute: DisputeChanged) -> "DisputeDocument":
+        return cls(
+            dispute_id=dispute.dispute_id,
+            status=dispute.status,
+            amount=MoneyDocument.of(dispute.amount),
+            reason=dispute.reason,
+            due_by=dispute.due_by,
+        )
+
+
+class PaymentDocument(Outgoing):
+    """``refundable`` = captured − refunded − pending − disputed; ``disputes``, the newest word first."""
 
     payment_id: str
     captured: MoneyDocument
@@ -21,9 +43,10 @@ class BalanceDocument(Outgoing):
     pending: MoneyDocument
     disputed: MoneyDocument
     refundable: MoneyDocument
+    disputes: list[DisputeDocument]
 
     @classmethod
-    def of(cls, balance: PaymentBalance) -> "BalanceDocument":
+    def of(cls, balance: PaymentBalance, disputes: list[DisputeChanged]) -> "PaymentDocument":
         return cls(
             payment_id=balance.payment_id,
             captured=MoneyDocument.of(balance.captured),
@@ -31,6 +54,7 @@ class BalanceDocument(Outgoing):
             pending=MoneyDocument.of(balance.pending),
             disputed=MoneyDocument.of(balance.disputed),
             refundable=MoneyDocument.of(balance.refundable),
+            disputes=[DisputeDocument.of(dispute) for dispute in disputes],
         )
 
 
