@@ -75,11 +75,14 @@ class TaskDesk:
         self._put(task)
         return task
 
+    def is_open(self, task: CaseTask) -> bool:
+        """Tell whether ``task`` still waits for its answer."""
+        return self._tasks[task.task_id].state is TaskState.OPEN
+
     def cancel(self, task: CaseTask) -> None:
         """Withdraw a question that no longer matters; one that was answered stays answered."""
-        known = self._tasks[task.task_id]
-        if known.state is TaskState.OPEN:
-            self._put(replace(known, state=TaskState.CANCELED))
+        if self.is_open(task):
+            self._put(replace(self._tasks[task.task_id], state=TaskState.CANCELED))
 
     def cancel_open(self) -> None:
         """Withdraw all questions."""

@@ -23,6 +23,7 @@ from services.domain.case import (
     CaseLine,
     CaseSnapshot,
     CaseStatus,
+    CaseTask,
     Party,
     Then,
     WaitingOn,
@@ -92,6 +93,7 @@ class Case(ABC):
         self.withdrawal: Withdraw | None = None
         self._facts_seen: set[EventId] = set()
         self._to_leave: list[Ask] = []
+        self._lapsing: list[asyncio.Task[None]] = []
         self._resting = asyncio.Lock()
         self._news = 1
         self._rested = 0
@@ -179,6 +181,16 @@ class Case(ABC):
             self.desk.cancel(task)
         answer = self.desk.outcome_of(task)
         return (answer, self.desk.answered_by(task)) if answer is not None else None
+
+    def lapses(self, task: CaseTask) -> None:
+        """Withdraw a question that holds up nothing when it is due."""
+        self._lapsing.append(asyncio.create_task(self._lapse(task)))
+
+    async def _lapse(self, task: CaseTask) -> None:
+        await workflow.sleep(task.due_at - workflow.now(), summary=f"{task.kind} lapses")
+        if self.desk.is_open(task):
+            self.desk.cancel(task)
+            self.record("task_lapsed", detail=task.kind)
 
     async def tell(self, template: str, values: Mapping[str, str], fact: str | None = None) -> None:
         """Tell the customer something that is true now, once per ``fact`` (else: per template)."""

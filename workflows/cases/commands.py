@@ -179,7 +179,8 @@ class CommandedCase(Case):
     @workflow.update
     async def assign(self, command: Assign) -> CaseSnapshot:
         ask = Ask(_HANDOVER, "agent", "Take over a case", ("accept", "decline"), {"to": command.to})
-        self.desk.open(ask, workflow.now() + _NEW_OWNER_ANSWERS_WITHIN)
+        task = self.desk.open(ask, workflow.now() + _NEW_OWNER_ANSWERS_WITHIN)
+        self.lapses(task)
         self.record("owner_offered", command.actor, f"to {command.to}: {command.reason}")
         return await self.answer()
 
