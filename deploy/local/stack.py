@@ -178,7 +178,7 @@ class Stack:
         while self.process(name).pid == before.pid:
             time.sleep(_LOOK_SECONDS / 5)
 
-    def wait_ready(self, name: str, seconds: float = 60.0) -> ProcessStatus:
+    def wait_ready(self, name: str, seconds: float = 120.0) -> ProcessStatus:
         """Return when a process is ready.
 
         Raises:

@@ -1,7 +1,12 @@
 """Every process in one stack for all tests here; each test has an order of its own."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from deploy.local.stack import Stack
@@ -27,6 +32,25 @@ def a_purchase(outside: Outside) -> SellTo:
         return Purchase(outside, **changes)  # type: ignore[arg-type]
 
     return make
+
+
+@contextmanager
+def kept_down(stack: Stack, name: str) -> Iterator[None]:
+    """Kill a process, and keep its supervisor from starting it again for as long as the block lasts."""
+    status, before = stack.status(), stack.process(name)
+    assert status is not None
+    assert before.pid is not None
+    os.kill(status.supervisor, signal.SIGSTOP)
+    try:
+        dying = psutil.Process(before.pid)
+        dying.kill()
+        while dying.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        yield
+    finally:
+        os.kill(status.supervisor, signal.SIGCONT)
+    while stack.process(name).pid == before.pid:
+        time.sleep(0.01)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

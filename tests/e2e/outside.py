@@ -22,8 +22,8 @@ from deploy.local.facts import StackFacts
 Json = dict[str, Any]
 Seen = TypeVar("Seen")
 
-_REQUEST_SECONDS: Final = 40.0
-_PATIENCE_SECONDS: Final = 20.0
+_REQUEST_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 90.0
 _LOOK_SECONDS: Final = 0.03
 _TOKEN_SECONDS: Final = 3600
 

@@ -186,12 +186,12 @@ class Return:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    async def until(self, phase: str, seconds: float = 20.0) -> Json:
+    async def until(self, phase: str) -> Json:
         """Return the case as soon as it is in ``phase``."""
-        return await until(self.now, lambda case: case["phase"] == phase, seconds)
+        return await until(self.now, lambda case: case["phase"] == phase)
 
-    async def until_case(self, is_it: Callable[[Json], bool], seconds: float = 20.0) -> Json:
-        return await until(self.now, is_it, seconds)
+    async def until_case(self, is_it: Callable[[Json], bool]) -> Json:
+        return await until(self.now, is_it)
 
     async def act(self, action: str, body: Json, role: str = "store") -> Json:
         return await self.outside.post(f"/v1/cases/{self.case_id}/{action}", body, role=role)

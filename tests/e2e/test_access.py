@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from tests.e2e.conftest import SellTo
-from tests.e2e.outside import Outside
+from tests.e2e.outside import Outside, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 async def test_another_stores_data_does_not_exist(a_purchase: SellTo):
@@ -42,6 +42,9 @@ async def test_a_customer_sees_its_own_cases_alone(a_purchase: SellTo):
         for token in (me, stranger)
         for path in (f"/v1/cases/{case_id}", f"/v1/orders/{mine.order_id}")
     ]
+    await until(
+        lambda: outside.get("/v1/cases", customer_id=mine.customer_id), lambda page: len(page["data"]) == 1
+    )
     listed = [
         (await outside.call("GET", "/v1/cases", token=token)).json()["data"] for token in (me, stranger)
     ]
@@ -86,8 +89,10 @@ async def test_of_racing_requests_for_the_same_units_one_gets_them(a_purchase: S
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
     codes = {answer.json()["code"] for answer in answers if answer.status_code == 409}
     assert codes == {"quantity_exceeds_remaining"}
-    cases = await purchase.outside.get("/v1/cases", order_id=purchase.order_id)
-    assert len(cases["data"]) == 1
+    await until(
+        lambda: purchase.outside.get("/v1/cases", order_id=purchase.order_id),
+        lambda page: len(page["data"]) == 1,
+    )
 
 
 async def test_a_key_with_another_body_is_a_conflict(a_purchase: SellTo):

@@ -5,7 +5,7 @@ import pytest
 from tests.e2e.conftest import SellTo
 from tests.e2e.outside import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 TOO_LATE = 60
 
@@ -90,8 +90,9 @@ async def test_a_withdrawn_return_gives_its_units_back(a_purchase: SellTo):
 
     closed = await back.until("withdrawn")
     assert (case["case_id"], closed["outcome"]) == (back.case_id, "withdrawn")
-    label = await back.outside.http.get(closed["return"]["label_url"])
-    assert label.status_code == 410
+    await until(
+        lambda: back.outside.http.get(closed["return"]["label_url"]), lambda label: label.status_code == 410
+    )
     again = await purchase.ask_back(6, key="once-more")
     assert again.status_code == 201, again.text
     assert len(await until(lambda: back.mail(back.case_id), lambda found: len(found) == 2)) == 2

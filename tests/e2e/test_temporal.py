@@ -13,9 +13,11 @@ from tests.e2e.outside import Outside, until
 from tests.e2e.payloads import payloads_in
 from tests.e2e.purchases import Return
 
-pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
 WORD = "Zweiundvierzig"
+PHASE = SearchAttributeKey.for_keyword("CasePhase")
+OUTCOME = SearchAttributeKey.for_keyword("Outcome")
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ async def ops(outside: Outside) -> Client:
 
 
 @pytest.fixture
-async def told_much(a_purchase: SellTo) -> Return:
+async def told_much(a_purchase: SellTo, ops: Client) -> Return:
     """A finished return whose customer has written a note and a message."""
     purchase = await a_purchase().arrive()
     body = purchase.request(2, note=f"{WORD} in the note")
@@ -34,6 +36,8 @@ async def told_much(a_purchase: SellTo) -> Return:
     await back.act("messages", {"text": f"{WORD} in a message"})
     await back.come_back()
     await back.until("refunded")
+    handle = ops.get_workflow_handle(f"return/{back.case_id}")
+    await until(handle.describe, lambda found: found.typed_search_attributes.get(OUTCOME) is not None)
     return back
 
 
@@ -44,7 +48,10 @@ async def test_a_case_is_found_by_its_id_and_attributes(a_purchase: SellTo, ops:
     async def described() -> WorkflowExecutionDescription:
         return await ops.get_workflow_handle(f"return/{back.case_id}").describe()
 
-    found = await described()
+    # Search attributes come with the end of the workflow task, a moment after its answer.
+    found = await until(
+        described, lambda found: found.typed_search_attributes.get(PHASE) == "awaiting_parcel"
+    )
     case = await back.now()
 
     shown = {pair.key.name: pair.value for pair in found.typed_search_attributes}
@@ -71,7 +78,7 @@ async def test_an_ended_return_shows_its_outcome(told_much: Return, ops: Client)
     """Phase and outcome are upserted with the end."""
     found = await ops.get_workflow_handle(f"return/{told_much.case_id}").describe()
 
-    outcome = found.typed_search_attributes.get(SearchAttributeKey.for_keyword("Outcome"))
+    outcome = found.typed_search_attributes.get(OUTCOME)
     phase = found.typed_search_attributes.get(SearchAttributeKey.for_keyword("CasePhase"))
     assert (phase, outcome) == ("refunded", "refunded")
 
