@@ -62,6 +62,7 @@ async def test_who_asks_for_credit_gets_credit(stage: Stage) -> None:
     assert stage.told()[-1] == "refund_credited"
     timeline = stage.world.register.timeline(stage.case_id)
     assert [e.detail for e in timeline if e.what == "refund_succeeded"] == ["1000 GBP as store credit"] * 2
+    assert [e.actor for e in timeline if e.what == "store_credit_asked_for"] == [CUSTOMER]
 
 
 async def test_money_that_cannot_go_back_becomes_credit_by_the_customers_word(stage: Stage) -> None:

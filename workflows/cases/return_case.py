@@ -61,6 +61,9 @@ class ReturnCase(CommandedCase):
         self.times_told = 0
         self.escalation: Escalate | None = None
         self.confirmation: Confirm | None = None
+        if request.return_.refund_to is RefundTo.STORE_CREDIT:
+            # The law wants it expressly agreed to: who said so stays on record.
+            self.record("store_credit_asked_for", request.opened_by)
 
     @workflow.run
     async def run(self, request: OpenCase) -> CaseResult:
