@@ -18,7 +18,7 @@ from services.domain.decision import (
     Silence,
     Verdict,
 )
-from services.domain.errors import QuantityExceedsRemaining, UnknownOrderLine
+from services.domain.errors import FieldProblem, QuantityExceedsRemaining, UnknownOrderLine
 from services.domain.liability import (
     MERCHANT_FAULT,
     NOT_DELIVERED,
@@ -43,23 +43,29 @@ class _Asked:
     is_shipped: bool
 
 
-def check_request(order: Order, lines: Sequence[RequestedLine]) -> None:
+def check_request(order: Order, lines: Sequence[RequestedLine], rows: Sequence[int] = ()) -> None:
     """Refuse a request that cannot be opened at all, whatever the policy says.
+
+    ``rows`` are where the lines stand in what was sent, if not one after the other; a problem points there.
 
     Raises:
         UnknownOrderLine: If a line is not the order's.
         QuantityExceedsRemaining: If more units are asked for than are free.
     """
     wanted: dict[str, int] = {}
-    for requested in lines:
+    sent = list(zip(rows or range(len(lines)), lines, strict=True))
+    for row, requested in sent:
         if order.sold.line(requested.line_id) is None:
-            raise UnknownOrderLine(f"the order has no line {requested.line_id}")
+            problem = FieldProblem(f"/lines/{row}/line_id", "unknown_value", "not a line of the order")
+            raise UnknownOrderLine(f"the order has no line {requested.line_id}", problems=(problem,))
         wanted[requested.line_id] = wanted.get(requested.line_id, 0) + requested.quantity
-    for requested in lines:
+    for row, requested in sent:
         remaining = order.remaining(requested.line_id)
         if wanted[requested.line_id] > remaining:
+            problem = FieldProblem(f"/lines/{row}/quantity", "exceeds_remaining", f"{remaining} remain")
             raise QuantityExceedsRemaining(
-                f"line {requested.line_id}: {wanted[requested.line_id]} asked, {remaining} remain"
+                f"line {requested.line_id}: {wanted[requested.line_id]} asked, {remaining} remain",
+                problems=(problem,),
             )
 
 

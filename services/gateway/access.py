@@ -23,6 +23,18 @@ class Role(StrEnum):
     OPS = "ops"
 
 
+class Queue(StrEnum):
+    """Who a task waits for."""
+
+    AGENT = "agent"
+    SENIOR = "senior"
+    SUPERVISOR = "supervisor"
+    MANAGER = "manager"
+    WAREHOUSE = "warehouse"
+    FINANCE = "finance"
+    OPS = "ops"
+
+
 STORE: Final = ActorKind.STORE
 CUSTOMER: Final = ActorKind.CUSTOMER
 Who = ActorKind | Role
@@ -33,13 +45,13 @@ STAFF: Final[tuple[Role, ...]] = tuple(Role)
 # Who may take and complete the tasks of a queue; an unknown queue is the manager's.
 QUEUE_ROLES: Final[Mapping[str, frozenset[Role]]] = MappingProxyType(
     {
-        "agent": frozenset(AGENTS),
-        "senior": frozenset({Role.SENIOR, Role.SUPERVISOR, Role.MANAGER}),
-        "supervisor": frozenset({Role.SUPERVISOR, Role.MANAGER}),
-        "manager": frozenset({Role.MANAGER}),
-        "warehouse": frozenset({Role.WAREHOUSE}),
-        "finance": frozenset({Role.FINANCE}),
-        "ops": frozenset({Role.OPS}),
+        Queue.AGENT: frozenset(AGENTS),
+        Queue.SENIOR: frozenset({Role.SENIOR, Role.SUPERVISOR, Role.MANAGER}),
+        Queue.SUPERVISOR: frozenset({Role.SUPERVISOR, Role.MANAGER}),
+        Queue.MANAGER: frozenset({Role.MANAGER}),
+        Queue.WAREHOUSE: frozenset({Role.WAREHOUSE}),
+        Queue.FINANCE: frozenset({Role.FINANCE}),
+        Queue.OPS: frozenset({Role.OPS}),
     }
 )
 

@@ -128,6 +128,8 @@ def _field_problem(item: Mapping[str, Any]) -> FieldProblem:
     where, *path = item["loc"]
     if item["type"] == "json_invalid":
         path = []
+    if where == "header":
+        path = [str(name).lower() for name in path]
     parts = path if where == "body" else [where, *path]
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
     code = _FIELD_CODES.get(item["type"], item["type"])

@@ -22,7 +22,7 @@ _CASE_NUMBERS: Final = 32 ** (CASE_SYMBOLS - 1)
 
 @dataclass(frozen=True, slots=True)
 class CaseRequest:
-    """What a caller asks for, before it has an id."""
+    """What a caller asks for, before it has an id; ``rows`` are where its lines stand in the body."""
 
     kind: CaseKind
     order_id: OrderId
@@ -30,6 +30,7 @@ class CaseRequest:
     note: str
     lines: tuple[RequestedLine, ...]
     return_: ReturnDetails
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Opening:
             return known, False
         try:
             order = await order_of(self.orders, caller, wanted.order_id)
-            check_request(order, wanted.lines)
+            check_request(order, wanted.lines, wanted.rows)
         except RecourseError:
             # A twin may have been faster: the units that are missing now are then this very case's.
             known = await self.asked.find(use)

@@ -45,7 +45,7 @@ class Quoting:
         sold = ground.order.sold
         if not caller.may_see(sold.store_id, sold.customer.customer_id):
             raise OrderNotFound("there is no such order")
-        check_request(ground.order, wanted.lines)
+        check_request(ground.order, wanted.lines, wanted.rows)
         decision = decide_return(ground.order, wanted.lines, ground.policy, now=now)
         quote = None if decision.verdict is Verdict.DENY else _quote(ground, wanted, decision)
         return Preview(wanted, sold.store_id, sold.customer.customer_id, sold.currency, decision, quote)

@@ -35,6 +35,7 @@ async def test_a_case_is_shown_whole(front: Front) -> None:
         {"line_id": "1", "quantity": 2, "reason": "changed_mind", "received": 0, "accepted": 0, "rejected": 0,
          "refunded": 0}
     ]  # fmt: skip
+    assert answer.headers["location"] == case["links"]["self"]
     assert (await front.http.get(case["links"]["self"], headers=_bearer())).json() == case
 
 
@@ -53,6 +54,7 @@ async def test_the_same_key_and_body_is_the_same_case(front: Front) -> None:
     again = await front.open_case(key="k1", lines=lines)
 
     assert (first.status_code, again.status_code) == (201, 200)
+    assert "location" not in again.headers
     assert (again.json()["case_id"], again.json()["status"]) == (case_id, "closed")
     assert len(front.cases.opened) == 1
 
@@ -116,6 +118,26 @@ async def test_what_cannot_be_opened_leaves_nothing_behind(front: Front) -> None
     assert (front.cases.opened, await front.written()) == ([], (0, 0))
 
 
+async def test_what_cannot_be_opened_is_pointed_at(front: Front) -> None:
+    """The member of the body that is wrong, of the first of equal rows; quoting points there too."""
+    await front.put_order()
+    rows = [("1", 1), ("1", 1), ("9", 1)]
+    more = [("1", 1), ("1", 6)]
+
+    def lines(rows: list[tuple[str, int]]) -> list[dict[str, object]]:
+        return [{"line_id": line, "quantity": count, "reason": "changed_mind"} for line, count in rows]
+
+    for sent, pointer, code in (
+        (rows, "/lines/2/line_id", "unknown_value"),
+        (more, "/lines/0/quantity", "exceeds_remaining"),
+    ):
+        body = case_body(lines=lines(sent))
+        opened = await front.open_case(lines=lines(sent))
+        quoted = await front.call("POST", "/v1/cases/quote", store_token(), json=body)
+        for answer in (opened, quoted):
+            assert [(e["pointer"], e["code"]) for e in answer.json()["errors"]] == [(pointer, code)]
+
+
 async def test_a_denied_request_is_a_case(front: Front) -> None:
     """A rule's no is not an error: the case stands, claims nothing, and may be escalated."""
     await front.put_order(placed_at="2020-01-01T00:00:00Z")
@@ -136,7 +158,8 @@ async def test_a_quote_opens_nothing(front: Front) -> None:
 
     assert (quoted.status_code, case["case_id"], case["decision"]["verdict"]) == (200, None, "allow")
     assert case["quote"]["refund"] == {"amount": 510, "currency": "GBP"}
-    assert case["quote"]["to"] == [{"payment_id": "pay_536365", "amount": 510}]
+    back_to = {"payment_id": "pay_536365", "amount": 510, "destination": "original"}
+    assert case["quote"]["to"] == [back_to]
     assert set(case) == set((await front.open_case()).json())
     order = (await front.call("GET", "/v1/orders/536365", store_token())).json()
     assert order["lines"][0]["in_case"] == 2
@@ -225,6 +248,25 @@ async def test_evidence_is_stored_and_told(front: Front) -> None:
     stored = {command.evidence_id for _, command in front.cases.given.values()}  # type: ignore[attr-defined]
     kinds = {command.content_type for _, command in front.cases.given.values()}  # type: ignore[attr-defined]
     assert (len(stored), kinds) == (1, {"image/png"})
+
+
+async def test_the_same_file_under_another_kind_is_the_same_evidence(front: Front) -> None:
+    """It is answered with the id it has, and stays what it was given as."""
+    case_id = await front.a_case()
+
+    async def upload(kind: str) -> tuple[int, str]:
+        files = {"file": ("photo.png", PNG, "image/png")}
+        path = f"/v1/cases/{case_id}/evidence"
+        answer = await front.call("POST", path, customer_token(), files=files, data={"kind": kind})
+        return answer.status_code, answer.headers["location"]
+
+    first, second = await upload("photo"), await upload("receipt")
+    stored = await front.http.get(second[1], headers=_bearer())
+
+    assert first == second
+    assert (first[0], stored.content) == (201, PNG)
+    kinds = [command.kind for _, command in front.cases.given.values()]  # type: ignore[attr-defined]
+    assert kinds == ["photo", "photo"]
 
 
 async def test_nothing_is_kept_of_a_file_that_a_closed_case_refuses(front: Front, tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from services.domain.case import (
 from services.domain.decision import FreightPayer, RuleVerdict, Verdict
 from services.domain.invoice import BuyerKind, DocumentCause, DocumentKind
 from services.domain.logistics import Disposition, Grade, ParcelStatus
-from services.domain.order import Exclusion, OrderStatus
+from services.domain.order import DiscountKind, Exclusion, OrderStatus
 from services.domain.return_phases import ReturnPhase
+from services.gateway.access import Queue
 from services.gateway.app import create_app
 from services.gateway.connecting import Lazy
+from services.gateway.explaining import Basis
 from services.gateway.schemas.case_document import CaseDocument
 from services.gateway.schemas.cases import CaseBody
 from services.gateway.schemas.examples import CASE_DOCUMENT_EXAMPLE
@@ -92,8 +94,9 @@ ROUTES = {
     "POST /v1/test-clock/advance",
 }
 ENUMS: list[type[StrEnum]] = [
-    AccountKind, Action, BuyerKind, CaseKind, CaseStatus, Disposition, DocumentCause, DocumentKind, Exclusion,
-    FreightPayer, Grade, LedgerClock, OrderStatus, ParcelStatus, Party, Reason, RefundStatus, RefundTo,
+    AccountKind, Action, Basis, BuyerKind, CaseKind, CaseStatus, Disposition, DiscountKind, DocumentCause,
+    DocumentKind, Exclusion,
+    FreightPayer, Grade, LedgerClock, OrderStatus, ParcelStatus, Party, Queue, Reason, RefundStatus, RefundTo,
     ReturnPhase, RuleVerdict, TaskState, Then, Verdict,
 ]  # fmt: skip
 
@@ -149,6 +152,21 @@ async def test_a_case_is_published_as_it_is_sent(published: dict[str, Any]) -> N
     document = published["components"]["schemas"]["CaseDocument"]
 
     assert set(document["properties"]) == set(document["required"]) == set(CASE_DOCUMENT_EXAMPLE)
+
+
+async def test_what_a_request_needs_is_published_as_required(published: dict[str, Any]) -> None:
+    """Opening a case takes no request without an idempotency key; where it is created, it says where."""
+    operation = published["paths"]["/v1/cases"]["post"]
+    (key,) = [header for header in operation["parameters"] if header["name"] == "Idempotency-Key"]
+
+    assert key["required"] is True
+    for path, method in (
+        ("/v1/cases", "post"),
+        ("/v1/orders/{order_id}", "put"),
+        ("/v1/cases/{case_id}/evidence", "post"),
+        ("/v1/withdrawals/{withdrawal_id}/confirm", "post"),
+    ):
+        assert "Location" in published["paths"][path][method]["responses"]["201"]["headers"]
 
 
 async def test_every_reference_leads_somewhere(published: dict[str, Any]) -> None:

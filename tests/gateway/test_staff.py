@@ -76,6 +76,16 @@ async def test_a_queue_is_worked_by_its_roles(front: Front) -> None:
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "task_not_found")
 
 
+async def test_only_queues_that_there_are_are_listed(front: Front) -> None:
+    """A queue that nobody works is a mistake of whoever asks, and pointed at."""
+    known = await front.call("GET", "/v1/tasks?queue=supervisor", staff_token("agent"))
+    unknown = await front.call("GET", "/v1/tasks?queue=nonsense", staff_token("agent"))
+    problem = unknown.json()
+
+    assert (known.status_code, unknown.status_code, problem["code"]) == (200, 400, "invalid_argument")
+    assert [(e["pointer"], e["code"]) for e in problem["errors"]] == [("/query/queue", "unknown_value")]
+
+
 async def test_an_unexpected_parcel_is_recorded_once(front: Front) -> None:
     """A receipt is kept also when nobody expects the parcel; its repeat is harmless, another body is not."""
     dock = staff_token("warehouse")

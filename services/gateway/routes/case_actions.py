@@ -14,7 +14,7 @@ from services.domain.inbox import Evidence
 from services.gateway.access import CUSTOMER, STAFF, STORE
 from services.gateway.routes.cases import OPENERS, CaseIdPath
 from services.gateway.routes.commanding import TheCommand
-from services.gateway.routes.secured import Now, TheCaller, TheGateway, may, secured_router
+from services.gateway.routes.secured import CREATED, Now, TheCaller, TheGateway, may, secured_router
 from services.gateway.schemas.case_document import CaseDocument
 from services.gateway.schemas.cases import ChoiceBody, ConfirmBody, MessageBody, ParcelBody, ReasonBody
 from services.gateway.schemas.fields import Code, Incoming
@@ -70,7 +70,7 @@ class StoredEvidence(Incoming):
     kind: str
 
 
-@router.post("/cases/{case_id}/evidence", status_code=201, dependencies=_ACTORS)
+@router.post("/cases/{case_id}/evidence", status_code=201, dependencies=_ACTORS, responses={201: CREATED})
 async def add_evidence(
     case_id: CaseIdPath,
     file: Annotated[UploadFile, File(description="An image, a video or a PDF, checked by its content.")],
@@ -79,7 +79,10 @@ async def add_evidence(
     gateway: TheGateway,
     at: Now,
 ) -> CaseDocument:
-    """Give a file as evidence. The same file of the same case is one piece of evidence."""
+    """Give a file as evidence; `Location` has its id.
+
+    The same file of the same case is one piece of evidence, and stays of the kind it was first given as.
+    """
     store_id = await gateway.opening.store_of(command.caller, case_id)
     digest, size = await _measured(file)
     wanted = Evidence(
@@ -97,7 +100,9 @@ async def add_evidence(
         command.caller.actor, stored.evidence_id, stored.kind, stored.content_type, stored.sha256
     )
     body = StoredEvidence(evidence_id=stored.evidence_id, kind=kind)
-    return await command.give(case_id, "add_evidence", told, body)
+    case = await command.give(case_id, "add_evidence", told, body)
+    command.response.headers["Location"] = f"{case.links.self}/evidence/{stored.evidence_id}"
+    return case
 
 
 @router.get(

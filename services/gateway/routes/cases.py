@@ -1,7 +1,7 @@
 """Cases: quoted, opened, read, followed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -11,16 +11,18 @@ from fastapi.responses import StreamingResponse
 from services.clients.casework import CaseFilter
 from services.domain.case import CaseSnapshot
 from services.domain.errors import RecourseError
+from services.domain.logistics import Inspection
 from services.gateway.access import AGENTS, CUSTOMER, STAFF, STORE, Caller, Who
+from services.gateway.explaining import explained
 from services.gateway.routes.secured import (
-    IdempotencyKey,
+    CREATED,
     Now,
+    RequiredKey,
     TheCaller,
     TheGateway,
-    key_use,
     may,
-    required,
     secured_router,
+    use_of,
 )
 from services.gateway.schemas.case_document import (
     CaseDocument,
@@ -45,6 +47,17 @@ def shown(gateway: Gateway, caller: Caller, snapshot: CaseSnapshot) -> CaseDocum
     return case_document(snapshot, links)
 
 
+def shown_new(
+    gateway: Gateway, caller: Caller, snapshot: CaseSnapshot, response: Response, *, is_new: bool
+) -> CaseDocument:
+    """Return a case that was asked for; the answer to the request that opened it says where it is."""
+    document = shown(gateway, caller, snapshot)
+    response.status_code = 201 if is_new else 200
+    if is_new:
+        response.headers["Location"] = document.links.self
+    return document
+
+
 @router.post("/cases/quote", dependencies=[may(*OPENERS)])
 async def quote_case(body: CaseBody, caller: TheCaller, gateway: TheGateway, at: Now) -> CasePreview:
     """Say what would happen and why; nothing is opened."""
@@ -55,7 +68,10 @@ async def quote_case(body: CaseBody, caller: TheCaller, gateway: TheGateway, at:
     "/cases",
     status_code=201,
     dependencies=[may(*OPENERS)],
-    responses={200: {"description": "A repeat: the case as it stands.", "model": CaseDocument}},
+    responses={
+        200: {"description": "A repeat: the case as it stands.", "model": CaseDocument},
+        201: CREATED,
+    },
 )
 async def open_case(
     body: CaseBody,
@@ -63,14 +79,13 @@ async def open_case(
     caller: TheCaller,
     gateway: TheGateway,
     response: Response,
-    key: IdempotencyKey = None,
+    key: RequiredKey,
 ) -> CaseDocument:
     """Open a case. What a rule denies stands as a case with the verdict ``deny``, and may be escalated."""
     wanted = body.to_request()
-    use = required(key_use(request, caller, caller.store_id, key, body))
+    use = use_of(request, caller, caller.store_id, key, body)
     snapshot, is_new = await gateway.opening.open(caller, wanted, use)
-    response.status_code = 201 if is_new else 200
-    return shown(gateway, caller, snapshot)
+    return shown_new(gateway, caller, snapshot, response, is_new=is_new)
 
 
 @router.get("/cases/{case_id}", dependencies=[may(*_READERS)])
@@ -116,10 +131,15 @@ async def get_timeline(case_id: CaseIdPath, caller: TheCaller, gateway: TheGatew
 
 @router.get("/cases/{case_id}/explain", dependencies=[may(*_READERS)])
 async def explain_case(case_id: CaseIdPath, caller: TheCaller, gateway: TheGateway) -> ExplanationDocument:
-    """Say why it was decided so and where each part of the amount comes from."""
+    """Say why it was decided so, what the dock found, and where each part of the amount comes from."""
     snapshot = await gateway.opening.find(caller, case_id)
     order = await gateway.orders.get(snapshot.store_id, snapshot.order_id)
-    return ExplanationDocument.of(snapshot, order.sold)
+    policy = await gateway.casework.policy(snapshot.decision.policy) if snapshot.decision else None
+    inspections: Sequence[Inspection] = ()
+    if snapshot.return_ is not None:
+        inspections = (await gateway.warehouse.inbound(snapshot.store_id, snapshot.return_.rma)).inspections
+    explanation = explained(snapshot, order.sold, policy)
+    return ExplanationDocument.of(snapshot, explanation, inspections, names_staff=not caller.is_customer)
 
 
 @router.get(

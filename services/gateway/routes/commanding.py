@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from services.gateway.keys import command_id
@@ -15,10 +15,15 @@ class Commanding:
     """Gives a case the command a request stands for, at most once per idempotency key."""
 
     def __init__(
-        self, request: Request, caller: TheCaller, gateway: TheGateway, key: IdempotencyKey = None
+        self,
+        request: Request,
+        response: Response,
+        caller: TheCaller,
+        gateway: TheGateway,
+        key: IdempotencyKey = None,
     ) -> None:
         self._request, self._key, self._gateway = request, key, gateway
-        self.caller = caller
+        self.caller, self.response = caller, response
 
     async def give(self, case_id: str, name: str, command: object, body: BaseModel) -> CaseDocument:
         """Return the case as it is thereafter."""

@@ -1,6 +1,7 @@
 """Orders as sold, and the parcels they went out in."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 
@@ -9,6 +10,7 @@ from services.gateway.access import AGENTS, CUSTOMER, STORE, Role, Who
 from services.gateway.keys import command_id
 from services.gateway.opening import order_of
 from services.gateway.routes.secured import (
+    CREATED,
     IdempotencyKey,
     OrderIdPath,
     TheCaller,
@@ -34,14 +36,16 @@ _READERS: tuple[Who, ...] = (STORE, CUSTOMER, *AGENTS, Role.FINANCE, Role.OPS)
     "/orders/{order_id}",
     dependencies=[may(STORE)],
     response_model=OrderDocument,
-    responses={201: {"description": "New.", "model": OrderDocument}},
+    responses={201: {**CREATED, "model": OrderDocument}},
 )
 async def put_order(
     order_id: OrderIdPath, body: OrderBody, caller: TheCaller, gateway: TheGateway, response: Response
 ) -> OrderDocument:
     """Keep an order as sold; answers once its payments may be refunded."""
     order, is_new = await gateway.placing.put(body.to_order(caller.store_id, order_id))
-    response.status_code = 201 if is_new else 200
+    if is_new:
+        response.status_code = 201
+        response.headers["Location"] = f"{gateway.settings.gateway_url}/v1/orders/{quote(order_id, safe='')}"
     return OrderDocument.of(order)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -110,16 +110,20 @@ TheGateway = Annotated[Gateway, Depends(gateway_of)]
 TheCaller = Annotated[Caller, Depends(caller_of)]
 Now = Annotated[datetime, Depends(now)]
 OrderIdPath = Annotated[Id, Path()]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="The same key and body is the same request.",
-    ),
-]
+_KEY: Final = Header(
+    alias="Idempotency-Key",
+    min_length=1,
+    max_length=200,
+    pattern=r"^[\x21-\x7e]+$",
+    description="The same key and body is the same request.",
+)
+IdempotencyKey = Annotated[str | None, _KEY]
+RequiredKey = Annotated[str, _KEY]
+
+CREATED: Final[dict[str, Any]] = {
+    "description": "New; its address is in `Location`.",
+    "headers": {"Location": {"schema": {"type": "string", "format": "uri-reference"}}},
+}
 
 
 def may(*who: Who) -> DependsMarker:
@@ -142,8 +146,11 @@ def key_use(
     request: Request, caller: Caller, store_id: StoreId, key: str | None, body: BaseModel | None
 ) -> KeyUse | None:
     """Return the use of an idempotency key, if one was sent."""
-    if key is None:
-        return None
+    return None if key is None else use_of(request, caller, store_id, key, body)
+
+
+def use_of(request: Request, caller: Caller, store_id: StoreId, key: str, body: BaseModel | None) -> KeyUse:
+    """Return the use of the key that was sent."""
     return KeyUse(store_id, caller.scope, key, body_hash(request, body))
 
 

@@ -32,7 +32,7 @@ async def list_tasks(
     """List tasks, the soonest due first."""
     wanted = TaskFilter(
         store_id=caller.store_id,
-        queue=query.queue,
+        queue=query.queue or "",
         state=query.state,
         assignee=query.assignee,
         case_id=query.case_id,

@@ -8,8 +8,9 @@ from fastapi import Path, Request, Response
 
 from services.domain.ids import LineId, OrderId
 from services.gateway.keys import command_id
-from services.gateway.routes.cases import OPENERS, shown
+from services.gateway.routes.cases import OPENERS, shown_new
 from services.gateway.routes.secured import (
+    CREATED,
     IdempotencyKey,
     Now,
     TheCaller,
@@ -59,7 +60,10 @@ async def declare_withdrawal(
     "/withdrawals/{withdrawal_id}/confirm",
     status_code=201,
     dependencies=[may(*OPENERS)],
-    responses={200: {"description": "A repeat: the case as it stands.", "model": CaseDocument}},
+    responses={
+        200: {"description": "A repeat: the case as it stands.", "model": CaseDocument},
+        201: CREATED,
+    },
 )
 async def confirm_withdrawal(
     withdrawal_id: Annotated[UUID, Path()],
@@ -70,5 +74,4 @@ async def confirm_withdrawal(
 ) -> CaseDocument:
     """Take the second step: the return is opened, and a receipt with date and time goes out."""
     snapshot, is_new = await gateway.withdrawals.confirm(caller, str(withdrawal_id), at)
-    response.status_code = 201 if is_new else 200
-    return shown(gateway, caller, snapshot)
+    return shown_new(gateway, caller, snapshot, response, is_new=is_new)

@@ -22,12 +22,12 @@ from services.domain.case import (
     TimelineEntry,
 )
 from services.domain.decision import Decision, FreightPayer, RuleVerdict, Verdict
-from services.domain.quote import Quote
 from services.domain.return_phases import ReturnPhase
 from services.gateway.quoting import Preview
 from services.gateway.schemas.examples import CASE_DOCUMENT_EXAMPLE
 from services.gateway.schemas.fields import MoneyDocument, Outgoing
 from services.gateway.schemas.orders import PolicyDocument
+from services.gateway.schemas.quote_document import QuoteDocument
 from workflows.names import workflow_id
 
 
@@ -83,51 +83,6 @@ class DecisionDocument(Outgoing):
             freight_paid_by=decision.freight_paid_by,
             evidence_required=list(decision.evidence_required),
             remedies=list(decision.remedies),
-        )
-
-
-class QuoteLineDocument(Outgoing):
-    line_id: str
-    quantity: int
-    goods: int
-    tax: int
-    discount_share: int
-
-
-class FeeDocument(Outgoing):
-    code: str
-    amount: int
-    rule: str
-
-
-class TenderDocument(Outgoing):
-    """What counts against a payment; it goes back there, or becomes store credit."""
-
-    payment_id: str
-    amount: int
-    destination: RefundTo
-
-
-class QuoteDocument(Outgoing):
-    """``refund`` = Σ goods (+ Σ tax when exclusive) + shipping − Σ fees: what is paid if all is accepted."""
-
-    refund: MoneyDocument
-    lines: list[QuoteLineDocument]
-    shipping: int
-    fees: list[FeeDocument]
-    to: list[TenderDocument]
-
-    @classmethod
-    def of(cls, quote: Quote, refund_to: RefundTo) -> "QuoteDocument":
-        return cls(
-            refund=MoneyDocument.of(quote.refund),
-            lines=[QuoteLineDocument.model_validate(line, from_attributes=True) for line in quote.lines],
-            shipping=quote.shipping,
-            fees=[FeeDocument.model_validate(fee, from_attributes=True) for fee in quote.fees],
-            to=[
-                TenderDocument(payment_id=share.payment_id, amount=share.amount, destination=refund_to)
-                for share in quote.to
-            ],
         )
 
 
@@ -232,7 +187,10 @@ class LinksDocument(Outgoing):
 
 
 class CaseView(Outgoing):
-    """What a case and a quote of one have in common."""
+    """What a case and a quote of one have in common.
+
+    ``quote`` is what comes back if everything is accepted, ``settled`` what has come back so far.
+    """
 
     # Python keeps ``return`` for itself.
     model_config = ConfigDict(populate_by_name=True)
@@ -250,6 +208,7 @@ class CaseView(Outgoing):
     lines: list[CaseLineDocument]
     decision: DecisionDocument | None
     quote: QuoteDocument | None
+    settled: QuoteDocument | None
     options: list[OptionDocument]
     waiting_on: WaitingDocument | None
     return_: ReturnDocument | None = Field(alias="return")
@@ -295,6 +254,7 @@ class CasePreview(CaseView):
             lines=[CaseLineDocument.model_validate(line, from_attributes=True) for line in wanted.lines],
             decision=DecisionDocument.of(preview.decision),
             quote=QuoteDocument.of(preview.quote, wanted.return_.refund_to) if preview.quote else None,
+            settled=None,
             options=[],
             waiting_on=None,
             return_=None,
@@ -339,6 +299,7 @@ def case_document(snapshot: CaseSnapshot, links: LinksDocument) -> CaseDocument:
         lines=[CaseLineDocument.model_validate(line, from_attributes=True) for line in snapshot.lines],
         decision=DecisionDocument.of(snapshot.decision) if snapshot.decision else None,
         quote=QuoteDocument.of(snapshot.quote, snapshot.refund_to) if snapshot.quote else None,
+        settled=QuoteDocument.of(snapshot.settled, snapshot.refund_to) if snapshot.settled else None,
         options=[OptionDocument.of(option) for option in snapshot.options],
         waiting_on=WaitingDocument.model_validate(waiting, from_attributes=True) if waiting else None,
         return_=ReturnDocument.of(snapshot.return_) if snapshot.return_ else None,

@@ -61,7 +61,8 @@ class CaseBody(Incoming):
             order_id=OrderId(self.order_id),
             channel=self.channel,
             note=self.note,
-            lines=_merged(self.lines),
+            lines=(lines := _merged(self.lines)),
+            rows=tuple(_first_row(self.lines, line) for line in lines),
             return_=ReturnDetails(self.details.refund_to),
         )
 
@@ -76,6 +77,10 @@ def _merged(rows: list[RequestedLineBody]) -> tuple[RequestedLine, ...]:
             raise InvalidArgument("a line stands with two reasons", problems=(problem,))
         lines[line_id] = RequestedLine(line_id, known.quantity + row.quantity, row.reason)
     return tuple(lines.values())
+
+
+def _first_row(rows: list[RequestedLineBody], line: RequestedLine) -> int:
+    return next(index for index, row in enumerate(rows) if row.line_id == line.line_id)
 
 
 class ParcelBody(Incoming):

@@ -111,11 +111,25 @@ CASE_DOCUMENT_EXAMPLE: Final[JsonDict] = {
     },
     "quote": {
         "refund": {"amount": 510, "currency": "GBP"},
-        "lines": [{"line_id": "1", "quantity": 2, "goods": 510, "tax": 85, "discount_share": 0}],
+        "lines": [
+            {
+                "line_id": "1",
+                "quantity": 2,
+                "goods": 510,
+                "tax": 85,
+                "discount_share": 0,
+                "points_back": 0,
+                "points_clawed_back": 0,
+            }
+        ],
         "shipping": 0,
         "fees": [],
         "to": [{"payment_id": "pay_536365", "amount": 510, "destination": "original"}],
+        "points_back": 0,
+        "points_clawed_back": 0,
+        "coupons_back": [],
     },
+    "settled": None,
     "options": [],
     "waiting_on": {
         "party": "customer",

@@ -9,6 +9,7 @@ from services.domain.ids import CustomerId, LineId, OrderId, PaymentId, StoreId
 from services.domain.order import (
     Address,
     Customer,
+    DiscountKind,
     Exclusion,
     Order,
     OrderAsSold,
@@ -65,7 +66,10 @@ class CustomerBody(Incoming):
 
 
 class LineBody(Incoming):
-    """``discount`` and ``tax`` are totals of the line."""
+    """``discount`` and ``tax`` are totals of the line.
+
+    A ``gift`` that is discounted to nothing came free; kept when the rest comes back, it is priced.
+    """
 
     line_id: Id
     sku: Sku
@@ -82,22 +86,31 @@ class LineBody(Incoming):
 
 
 class DiscountBody(Incoming):
-    """A discount on the whole order, shared by line value."""
+    """A discount on the whole order, shared by line value; of kind ``points`` what the points used paid.
+
+    A coupon goes back with the last of the order, points by their share.
+    """
 
     code: Annotated[Line, Field(max_length=100)]
     amount: Amount
+    kind: DiscountKind = DiscountKind.COUPON
 
 
 class PointsBody(Incoming):
+    """Counts of points; what those used paid is one of the order's discounts."""
+
     used: Count = 0
     earned: Count = 0
 
 
 class ShippingBody(Incoming):
+    """``standard_price`` is what standard delivery would have cost, where the customer chose a dearer one."""
+
     price: Amount = 0
     tax: Amount = 0
     method: Annotated[Line, Field(max_length=100)] = "standard"
     address: AddressBody
+    standard_price: Amount | None = None
 
 
 class PaymentBody(Incoming):
@@ -149,10 +162,14 @@ class OrderBody(Incoming):
             ),
             lines=tuple(_line(line) for line in self.lines),
             shipping=ShippingCharge(
-                shipping.price, shipping.tax, shipping.method, Address(**shipping.address.model_dump())
+                shipping.price,
+                shipping.tax,
+                shipping.method,
+                Address(**shipping.address.model_dump()),
+                shipping.standard_price,
             ),
             tax_inclusive=self.tax_inclusive,
-            discounts=tuple(OrderDiscount(d.code, d.amount) for d in self.discounts),
+            discounts=tuple(OrderDiscount(d.code, d.amount, d.kind) for d in self.discounts),
             points=Points(self.points.used, self.points.earned),
             payments=tuple(
                 Payment(PaymentId(p.payment_id), p.provider, p.method, p.amount, p.captured_at)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.domain.case import TaskState
 from services.domain.inbox import InboxTask
+from services.gateway.access import Queue
 from services.gateway.schemas.case_document import CaseDocument
 from services.gateway.schemas.fields import Code, Id, Incoming, Instant, Line, Outgoing, PageQuery, Said, Text
 
@@ -38,7 +39,7 @@ class CompletionBody(Incoming):
 class TaskQuery(PageQuery):
     """Which tasks; without ``state``, the open and the claimed ones."""
 
-    queue: Annotated[Line, Field(max_length=50)] = ""
+    queue: Queue | None = None
     state: TaskState | None = None
     assignee: Annotated[Line, Field(max_length=100)] = ""
     case_id: Annotated[Line, Field(max_length=50)] = ""
