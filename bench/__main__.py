@@ -1,5 +1,6 @@
 """``make bench``: measures on a stack of its own, prints a table, writes ``bench/results``."""
 
+import argparse
 import asyncio
 import json
 import os
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.measures import compare, history_of, memory_of, quantile, statements_of
+from bench.money import measure_refunds
 from bench.subjects import Bare, Returns
 from deploy.local.children import spawn
 from deploy.local.facts import StackFacts
@@ -95,9 +97,9 @@ def bare_worker(stack: Stack, facts: StackFacts) -> "subprocess.Popen[bytes]":
     return spawn([sys.executable, "-m", "bench.bare"], Path(facts.logs) / "bare.log", env)
 
 
-def show(results: dict[str, Any]) -> None:
+def show(title: str, results: dict[str, Any]) -> None:
     """Print the results as a table."""
-    table = Table(title="a return beside a bare workflow of its shape, 32 in flight")
+    table = Table(title=title)
     table.add_column("measure")
     table.add_column("value", justify="right")
     for name, value in results.items():
@@ -110,24 +112,47 @@ def show(results: dict[str, Any]) -> None:
     Console().print(table)
 
 
+def measure_returns(folder: Path) -> dict[str, Any]:
+    """Measure returns on a whole stack, which is started for it and ends with it."""
+    stack = Stack.at(folder)
+    facts = stack.start(with_parent=True, say=print)
+    worker = bare_worker(stack, facts)
+    try:
+        httpx2.get(f"{facts.gateway}/readyz", timeout=10).raise_for_status()
+        return asyncio.run(measure(stack, facts))
+    finally:
+        worker.terminate()
+        worker.wait(10)
+        stack.stop()
+
+
+# What is measured: its name, what its table is called, and how.
+MEASURES: Final = (
+    ("returns", "a return beside a bare workflow of its shape, 32 in flight", measure_returns),
+    ("refunds", "a refund over gRPC beside its own SQL, 32 in flight", measure_refunds),
+)
+
+
 def main() -> int:
-    """Measure, print, write."""
+    """Measure, print, write; a part measured alone is only printed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--only", choices=[name for name, _, _ in MEASURES])
+    only = parser.parse_args().only
+    results = {}
     with tempfile.TemporaryDirectory(prefix="recourse-bench-", dir="/var/tmp") as folder:
-        stack = Stack.at(Path(folder))
-        facts = stack.start(with_parent=True, say=print)
-        worker = bare_worker(stack, facts)
-        try:
-            httpx2.get(f"{facts.gateway}/readyz", timeout=10).raise_for_status()
-            results = asyncio.run(measure(stack, facts))
-        finally:
-            worker.terminate()
-            worker.wait(10)
-            stack.stop()
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
-    RESULTS.mkdir(exist_ok=True)
-    document = {"measured_on": time.strftime("%Y-%m-%d"), "machine": machine, **results}
-    (RESULTS / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
-    show(results)
+        for name, title, how in MEASURES:
+            if only in {None, name}:
+                results[name] = how(Path(folder) / name)
+                show(title, results[name])
+    if only is None:
+        machine = {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        }
+        RESULTS.mkdir(exist_ok=True)
+        document = {"measured_on": time.strftime("%Y-%m-%d"), "machine": machine, **results}
+        (RESULTS / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
     return 0
 
 
