@@ -152,7 +152,8 @@ class Books:
     clock: int = 0
     facts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     _heard: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    _warned: set[str] = field(default_factory=set)
+    # Payments of which a refund was refused because the bank held their money.
+    _waiting: set[str] = field(default_factory=set)
     _kept: set[str] = field(default_factory=set)
     _applied: set[str] = field(default_factory=set)
 
@@ -168,6 +169,8 @@ class Books:
             refusal = self.refusal_of(intent)
             if refusal is None:
                 self.reserve(intent)
+            if refusal == "PAYMENT_DISPUTED":
+                self._waiting.add(intent.payment_id)
             return refusal
         if held.intent != intent:
             return "IDEMPOTENCY_CONFLICT"
@@ -263,11 +266,15 @@ class Books:
             self.facts["dispute", payment_id, "early_warning"] += 1
         return str(is_new)
 
-    def mend(self) -> tuple[set[str], set[str]]:
-        """Return what the janitor repairs, and what it cannot say."""
-        repaired, doubts = set(), set()
-        for key, held in self.overdue().items():
-            told = self.bank.look_up(key) if held.is_linked else self.bank.find(key, held.payment_id)
+    def mend(self) -> tuple[set[str], set[str], set[str]]:
+        """Return what the janitor repairs, what it cannot say, and of what nobody tells it."""
+        repaired, doubts, unanswered = set(), set(), set()
+        for key, held in self._overdue().items():
+            try:
+                told = self.bank.look_up(key) if held.is_linked else self.bank.find(key, held.payment_id)
+            except Silence:
+                unanswered.add(key)
+                continue
             if told is None:
                 doubts.add(key)
                 continue
@@ -283,9 +290,9 @@ class Books:
             if self.standing(dispute_id) != dispute.status:
                 self._tell(dispute_id, dispute.payment_id, self.clock, dispute.status)
                 repaired.add(dispute_id)
-        return repaired, doubts
+        return repaired, doubts, unanswered
 
-    def overdue(self) -> dict[str, Held]:
+    def _overdue(self) -> dict[str, Held]:
         """Return our refunds that have been open for more than an hour."""
         return {key: held for key, held in self.held.items() if held.intent and self._is_overdue(held)}
 
@@ -311,6 +318,9 @@ class Books:
         self._heard.setdefault(dispute_id, []).append((at, status))
         if (after := self.standing(dispute_id)) and after != before:
             self.facts["dispute", payment_id, after] += 1
+            if after == "won" and payment_id in self._waiting and not self.disputed(payment_id)[0]:
+                self._waiting.discard(payment_id)
+                self.facts["freed", payment_id] += 1
 
     # What stands in the books.
 
