@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.heavy,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(3600),
 ]
 
 
@@ -72,6 +72,6 @@ async def test_after_everything_all_books_agree(campaign: Campaign):
     await campaign.all()
     outside = campaign.quiet.outside
 
-    broken = await until(outside.invariants, lambda violations: not any(violations.values()), 60)
+    broken = await until(outside.invariants, lambda violations: not any(violations.values()))
 
     assert len(broken) >= 8

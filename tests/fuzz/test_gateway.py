@@ -13,8 +13,8 @@ from deploy.local.stack import Stack
 from services.gateway.settings import GatewaySettings
 from services.platform.secrets import load_secrets
 
-pytestmark = [pytest.mark.heavy, pytest.mark.fuzz, pytest.mark.timeout(1200)]
-_ANSWERS_WITHIN_SECONDS = 30
+pytestmark = [pytest.mark.heavy, pytest.mark.fuzz, pytest.mark.timeout(7200)]
+_ANSWERS_WITHIN_SECONDS = 60
 Schema = schemathesis.schemas.BaseSchema
 
 
@@ -35,7 +35,7 @@ def tokens(stack: Stack) -> list[str]:
         "sub": "everything-1",
         "roles": roles,
         "stores": ["demo"],
-        "exp": int(time.time()) + 7200,
+        "exp": int(time.time()) + 86_400,
     }
     return [stack.facts().tokens["store"], jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)]
 
