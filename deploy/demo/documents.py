@@ -32,16 +32,29 @@ class Line(Document):
     tax: int = 0
     tax_rate: str = "0"
     final_sale: bool = False
+    gift: bool = False
 
 
 class Discount(Document):
+    """``kind`` is ``coupon``, ``points`` (what the points used paid) or ``promotion``."""
+
     code: str
     amount: int
+    kind: str = "coupon"
+
+
+class Points(Document):
+    used: int = 0
+    earned: int = 0
 
 
 class Shipping(Document):
+    """``standard_price`` is what standard delivery would have cost whoever chose a dearer one."""
+
     price: int = 0
     tax: int = 0
+    method: str = "standard"
+    standard_price: int | None = None
 
 
 class Payment(Document):
@@ -62,6 +75,7 @@ class Order(Document):
     lines: tuple[Line, ...]
     payments: tuple[Payment, ...]
     discounts: tuple[Discount, ...] = ()
+    points: Points = Points()
     shipping: Shipping = Shipping()
     tax_inclusive: bool = True
 
@@ -94,11 +108,22 @@ class TenderShare(Document):
     amount: int
 
 
+class Fee(Document):
+    code: str
+    amount: int
+
+
 class Quote(Document):
+    """What comes back: money, and beside it points and coupons, which the storefront keeps."""
+
     refund: Money
     lines: tuple[QuoteLine, ...]
     shipping: int
     to: tuple[TenderShare, ...]
+    fees: tuple[Fee, ...] = ()
+    points_back: int = 0
+    points_clawed_back: int = 0
+    coupons_back: tuple[str, ...] = ()
 
 
 class Waiting(Document):
@@ -132,6 +157,7 @@ class Case(Document):
     outcome: str | None
     decision: Decision | None
     quote: Quote | None
+    settled: Quote | None = None
     waiting_on: Waiting | None
     authorisation: Authorisation | None = Field(None, alias="return")
     refunds: tuple[Refund, ...]

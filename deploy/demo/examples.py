@@ -1,6 +1,6 @@
 """The examples reckoned by hand: what each return has to come to stands in ``data/examples.yaml``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from deploy.demo.documents import Discount, Line, Order, Payment, ReturnLine, Shipping
+from deploy.demo.documents import Case, Discount, Line, Order, Payment, Points, ReturnLine, Shipping
 
 _FILE: Final = Path(__file__).parent / "data" / "examples.yaml"
 _DELIVERED_AFTER: Final = timedelta(days=1)
@@ -21,6 +21,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class InKind(_Strict):
+    """What goes back and is taken back beside money: counts of points, codes of coupons."""
+
+    points_back: int = 0
+    points_clawed_back: int = 0
+    coupons_back: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, case: Case) -> "InKind":
+        """Return what a case has settled."""
+        if case.settled is None:
+            return cls()
+        return cls(**{name: getattr(case.settled, name) for name in cls.model_fields})
+
+
 class Expectation(_Strict):
     """A return, and what has to come of it: ``refund`` by method of payment, ``because`` in words."""
 
@@ -28,11 +43,16 @@ class Expectation(_Strict):
     refund: Mapping[str, int]
     because: str
     shipping: int = 0
+    fees: Mapping[str, int] = {}
+    in_kind: InKind = InKind()
     outcome: Outcome = "refunded"
 
 
 class Sheet(_Strict):
-    """One example as it stands in the file; a line is quantity, unit price, discount, tax."""
+    """One example as it stands in the file; a line is quantity, unit price, discount, tax.
+
+    A free gift is quantity and worth of one; ``points_worth`` is what the points used took off.
+    """
 
     name: str
     currency: str
@@ -42,6 +62,9 @@ class Sheet(_Strict):
     because: str
     returns: tuple[Expectation, ...]
     discount: int = 0
+    points: Points = Points()
+    points_worth: int = 0
+    gifts: Mapping[str, tuple[int, int]] = {}
     shipping: Shipping = Shipping()
     market: str = "GB"
     final_sale: bool = False
@@ -89,18 +112,34 @@ def _example(number: int, sheet: Sheet, now: datetime, run: str) -> Example:
         placed_at=placed_at,
         customer_id=f"{90000 + number}",
         country=sheet.market,
-        lines=tuple(_line(line_id, line, sheet) for line_id, line in sheet.lines.items()),
+        lines=(
+            *(_line(line_id, line, sheet) for line_id, line in sheet.lines.items()),
+            *(_gift(line_id, *gift, sheet) for line_id, gift in sheet.gifts.items()),
+        ),
         payments=tuple(
             Payment(payment_id=f"pay_{order_id}-{method}", method=method, amount=amount)
             for method, amount in sheet.payments.items()
         ),
-        discounts=(Discount(code="WELCOME", amount=sheet.discount),) if sheet.discount else (),
+        discounts=tuple(_discounts(sheet)),
+        points=sheet.points,
         shipping=sheet.shipping,
         tax_inclusive=sheet.tax_inclusive,
     )
     if order.total != sum(sheet.payments.values()):
         raise ValueError(f"{sheet.name}: the order comes to {order.total}, not to what was paid")
     return Example(sheet.name, order, placed_at + _DELIVERED_AFTER, sheet.returns)
+
+
+def _discounts(sheet: Sheet) -> Iterator[Discount]:
+    if sheet.discount:
+        yield Discount(code="WELCOME", amount=sheet.discount)
+    if sheet.points_worth:
+        yield Discount(code="POINTS", amount=sheet.points_worth, kind="points")
+
+
+def _gift(line_id: str, quantity: int, worth: int, sheet: Sheet) -> Line:
+    line = _line(line_id, (quantity, worth, quantity * worth, 0), sheet)
+    return line.model_copy(update={"gift": True})
 
 
 def _line(line_id: str, line: tuple[int, int, int, int], sheet: Sheet) -> Line:

@@ -127,6 +127,7 @@ def _order_body(order: Order) -> Json:
         },
         "lines": [line.model_dump() for line in order.lines],
         "discounts": [discount.model_dump() for discount in order.discounts],
+        "points": order.points.model_dump(),
         "tax_inclusive": order.tax_inclusive,
         "shipping": {
             **order.shipping.model_dump(),

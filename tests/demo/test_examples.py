@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import deploy
-from deploy.demo.examples import Example, Expectation, read_examples, return_lines
+from deploy.demo.examples import Example, Expectation, InKind, read_examples, return_lines
 from deploy.demo.shop import _order_body
 from services.domain.amounts import QuoteTerms, first_units, quote_return
 from services.domain.case import Reason, RequestedLine
@@ -20,13 +20,14 @@ from services.domain.ids import LineId, StoreId
 from services.domain.liability import freight_payer
 from services.domain.order import HeldUnits, LineUnits, Order, OrderStatus, PolicyRef, UnitRange, check_order
 from services.domain.policy import Policy
+from services.domain.quote import Fee
 from services.gateway.schemas.orders import OrderBody
 from services.platform.documents import parse
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EXAMPLES = read_examples(NOW, "run")
 POLICIES = Path(deploy.__file__).parent / "policies"
-FILES = {"GB": POLICIES / "demo" / "uk.yaml", "US": POLICIES / "us.yaml"}
+FILES = {"GB": POLICIES / "demo" / "uk.yaml", "US": POLICIES / "demo" / "us.yaml"}
 
 
 @pytest.fixture
@@ -90,7 +91,21 @@ def test_what_was_reckoned_by_hand_is_what_is_quoted(example: Example, policy: P
                 expected.refund
             )
             assert quote.shipping == expected.shipping
+            assert _summed(quote.fees) == expected.fees
+            assert (
+                InKind(
+                    points_back=quote.points_back,
+                    points_clawed_back=quote.points_clawed_back,
+                    coupons_back=quote.coupons_back,
+                )
+                == expected.in_kind
+            )
             assert quote.refund.currency == example.order.currency
+
+
+def _summed(fees: tuple[Fee, ...]) -> dict[str, int]:
+    """What each kind of deduction comes to over the lines."""
+    return {code: sum(fee.amount for fee in fees if fee.code == code) for code in {fee.code for fee in fees}}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
@@ -118,6 +133,13 @@ def test_the_examples_cover_what_they_are_for() -> None:
         "denied",
     }
     assert any(len(example.order.payments) > 1 for example in EXAMPLES)
+    kinds = {name for example in EXAMPLES for one in example.returns for name, given in one.in_kind if given}
+    assert kinds == set(InKind.model_fields)
+    assert {code for example in EXAMPLES for one in example.returns for code in one.fees} == {
+        "kept_gift",
+        "restocking",
+        "return_freight",
+    }
     assert all(expected.because for example in EXAMPLES for expected in example.returns)
 
 
