@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy.demo.documents import Case
-from deploy.demo.examples import Example
-from deploy.demo.outside import Posting
+from deploy.demo.examples import Example, InKind
+from deploy.demo.outside import Issued, Posting
 from deploy.demo.run import ExampleReturn, Played, WeekReturn
 from deploy.demo.week import Credit, CreditNote, Week
 
@@ -24,6 +24,8 @@ def differences(played: Played, week: Week, examples: Sequence[Example]) -> list
         found += _against_the_reckoning(reckoned)
     found += _against_the_processor(played, week, examples)
     found += _in_the_ledger(played)
+    found += _on_the_accounts(played)
+    found += _in_the_documents(played.documents)
     found += [
         f"{invariant.name}: {invariant.violations} violations of {invariant.checked}"
         for invariant in played.invariants
@@ -69,6 +71,9 @@ def _against_the_reckoning(reckoned: ExampleReturn) -> Iterator[str]:
     wanted = example.payment_ids(expected.refund)
     if case.paid_back() != wanted:
         yield f"{name}: {wanted} was reckoned, {case.paid_back()} was paid"
+    given = InKind.of(case)
+    if given != expected.in_kind:
+        yield f"{name}: {expected.in_kind} was reckoned beside the money, {given} was given"
     if expected.outcome != "refunded" or case.quote is None:
         return
     quoted = {share.payment_id: share.amount for share in case.quote.to}
@@ -154,3 +159,35 @@ def _in_the_ledger(played: Played) -> Iterator[str]:
             yield f"the ledger of {payment_id} still promises {-balance[_PAYABLE]}"
         if out != played.moved.get(payment_id, 0):
             yield f"the ledger of {payment_id} has {out} going out, the processor {played.moved[payment_id]}"
+
+
+def trial_sums(played: Played) -> Mapping[str, tuple[int, int]]:
+    """Return what all accounts of the store come to by currency: debits and credits."""
+    sums: dict[str, tuple[int, int]] = {}
+    for row in played.trial_balance:
+        debit, credit = sums.get(row.currency, (0, 0))
+        sums[row.currency] = (debit + row.debit, credit + row.credit)
+    return sums
+
+
+def _on_the_accounts(played: Played) -> Iterator[str]:
+    """Over all that the store has, each currency's debits are its credits."""
+    if not played.trial_balance:
+        yield "nothing stands in the trial balance"
+    for currency, (debit, credit) in trial_sums(played).items():
+        if debit != credit:
+            yield f"the trial balance in {currency} has {debit} of debits, {credit} of credits"
+
+
+def _in_the_documents(documents: Sequence[Issued]) -> Iterator[str]:
+    """What is credited of an order, less what was taken back of that, is at most what was invoiced."""
+    invoiced: Counter[str] = Counter()
+    credited: Counter[str] = Counter()
+    for one in documents:
+        if one.kind == "invoice":
+            invoiced[one.order_id] += one.amount
+        else:
+            credited[one.order_id] += one.amount if one.kind == "credit_note" else -one.amount
+    for order_id, amount in credited.items():
+        if not 0 <= amount <= invoiced[order_id]:
+            yield f"order {order_id}: {amount} is credited of {invoiced[order_id]} invoiced"

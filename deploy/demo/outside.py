@@ -91,6 +91,28 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What stands on an account of the store in one currency, on its side; the other is zero."""
+
+    account: str
+    kind: str
+    currency: str
+    debit: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An invoice, or a note about one; ``amount`` includes tax."""
+
+    kind: str
+    number: str
+    order_id: str
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finance:
     """The books."""
 
@@ -113,6 +135,32 @@ class Finance:
         """Have every invariant of money checked, now."""
         found = (await self.api.get("/v1/reconciliation"))["invariants"]
         return [Invariant(row["name"], row["checked"], row["violations"]) for row in found]
+
+    async def trial_balance(self) -> list[Account]:
+        """Return what stands on every account of the store now."""
+        return [
+            Account(
+                account=row["account"],
+                kind=row["kind"],
+                currency=row["debit"]["currency"],
+                debit=row["debit"]["amount"],
+                credit=row["credit"]["amount"],
+            )
+            for row in (await self.api.get("/v1/ledger/trial-balance"))["accounts"]
+        ]
+
+    async def documents(self, order_id: str) -> list[Issued]:
+        """Return an order's invoices and notes, oldest first."""
+        return [
+            Issued(
+                kind=row["kind"],
+                number=row["number"],
+                order_id=row["order_id"],
+                currency=row["amount"]["currency"],
+                amount=row["amount"]["amount"],
+            )
+            for row in (await self.api.get("/v1/invoices", order_id=order_id))["data"]
+        ]
 
 
 @dataclass(frozen=True, slots=True)

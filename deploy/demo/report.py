@@ -8,7 +8,7 @@ from iso4217 import Currency
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
-from deploy.demo.audit import money_back, refund_of, totals
+from deploy.demo.audit import money_back, refund_of, totals, trial_sums
 from deploy.demo.counts import Count, counts
 from deploy.demo.examples import Example
 from deploy.demo.run import Played
@@ -20,6 +20,7 @@ _CHECKED: Final[Mapping[str, str]] = {
     "refunds_within_captured": "payments",
     "refunds_within_lines": "lines",
     "refund_parts_add_up": "refunds",
+    "refund_parts_as_asked": "parts of refunds",
     "ledger_transactions_balance": "ledger transactions",
     "ledger_matches_captures": "payments",
     "ledger_matches_refunds": "refunds",
@@ -31,6 +32,9 @@ _CHECKED: Final[Mapping[str, str]] = {
     "credits_within_invoices": "invoices",
     "document_series_without_gaps": "series of documents",
     "refunds_have_their_notes": "refunds of invoiced orders",
+    "store_credit_is_its_lots": "currencies of store credit",
+    "store_credit_lots_hold": "lots of store credit",
+    "store_credit_paid_its_orders": "payments by store credit",
     "trial_balance_is_zero": "currencies",
 }
 
@@ -43,6 +47,8 @@ def report(played: Played, week: Week, examples: Sequence[Example]) -> Renderabl
         _examples(played),
         _moved(played, week, examples),
         _ledger(played),
+        _trial_balance(played),
+        _documents(played),
         _invariants(played, {count.what: count.total for count in counted}),
         _counts(counted),
     )
@@ -168,6 +174,37 @@ def _ledger(played: Played) -> Table:
         table.add_row(
             account, currency, *(amount(units, currency) for units in (debit, credit, debit - credit))
         )
+    return table
+
+
+def _trial_balance(played: Played) -> Table:
+    """What stands on every account, over everything the store has, also from other runs."""
+    table = _table(
+        "\nThe trial balance, as it stands now over all that the store has",
+        ["account", "kind", "currency", " debit", " credit", " "],
+    )
+    sums = trial_sums(played)
+    for currency, (debit, credit) in sorted(sums.items()):
+        for row in played.trial_balance:
+            if row.currency == currency:
+                sides = (amount(row.debit, currency), amount(row.credit, currency))
+                table.add_row(row.account, row.kind, currency, *sides, "")
+        both = (amount(debit, currency), amount(credit, currency))
+        table.add_row("all accounts", "", currency, *both, _mark(equal=debit == credit), end_section=True)
+    return table
+
+
+def _documents(played: Played) -> Table:
+    """What was issued for the orders of this run."""
+    table = _table(
+        "\nInvoices and notes of these orders",
+        ["document", "currency", " count", " total"],
+        caption="" if played.documents else "None: nobody has asked for an invoice, and notes are about one",
+    )
+    kinds = sorted({(one.currency, one.kind) for one in played.documents})
+    for currency, kind in kinds:
+        amounts = [one.amount for one in played.documents if (one.currency, one.kind) == (currency, kind)]
+        table.add_row(kind.replace("_", " "), currency, str(len(amounts)), amount(sum(amounts), currency))
     return table
 
 

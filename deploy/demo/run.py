@@ -10,7 +10,7 @@ from typing import TypeVar
 from deploy.demo.api import Refused, Unavailable
 from deploy.demo.documents import Case, Order
 from deploy.demo.examples import Example, Expectation, return_lines
-from deploy.demo.outside import Invariant, Posting
+from deploy.demo.outside import Account, Invariant, Issued, Posting
 from deploy.demo.play import Parties, Wish, deliver, play
 from deploy.demo.progress import Progress
 from deploy.demo.shop import NotThere
@@ -55,6 +55,8 @@ class Played:
     moved: dict[str, int] = field(default_factory=dict)
     postings: dict[str, list[Posting]] = field(default_factory=dict)
     invariants: list[Invariant] = field(default_factory=list)
+    trial_balance: list[Account] = field(default_factory=list)
+    documents: list[Issued] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
 
@@ -87,7 +89,9 @@ class Demo:
         await self._all("returns opened, sent, judged", returning, cases)
         payments = [payment.payment_id for order, _ in sales for payment in order.payments]
         await self._all("payments checked", [partial(self._books, payment) for payment in payments])
-        await self._all("invariants asked for", [self._reconcile])
+        documents = [partial(self._documents, order.order_id) for order, _ in sales]
+        await self._all("orders' documents asked for", documents)
+        await self._all("books asked for", [self._reconcile, self._trial_balance])
         return self.played
 
     async def _all(self, stage: str, steps: Sequence[Step], total: int | None = None) -> None:
@@ -148,6 +152,15 @@ class Demo:
     async def _look_into_books(self, payment_id: str) -> None:
         self.played.moved[payment_id] = await self._parties.processor.moved(payment_id)
         self.played.postings[payment_id] = await self._parties.finance.ledger(payment_id)
+
+    async def _documents(self, order_id: str) -> None:
+        finance = self._parties.finance
+        found = await self._attempt(f"the documents of {order_id}", finance.documents(order_id))
+        self.played.documents += found or []
+
+    async def _trial_balance(self) -> None:
+        found = await self._attempt("the trial balance", self._parties.finance.trial_balance())
+        self.played.trial_balance = found or []
 
     async def _reconcile(self) -> None:
         found = await self._attempt("the invariants", self._parties.finance.reconcile())

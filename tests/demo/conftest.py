@@ -6,7 +6,7 @@ import pytest
 
 from deploy.demo.documents import Authorisation, Case, Decision, Money, Quote, QuoteLine, Refund, TenderShare
 from deploy.demo.examples import read_examples
-from deploy.demo.outside import Invariant, Posting
+from deploy.demo.outside import Account, Invariant, Issued, Posting
 from deploy.demo.run import ExampleReturn, Played, WeekReturn
 from deploy.demo.week import read_week
 
@@ -21,6 +21,7 @@ def a_case(outcome: str, currency: str, paid: dict[str, int], **quoted: object) 
         lines=quoted.get("lines", ()),
         shipping=quoted.get("shipping", 0),
         to=tuple(TenderShare(payment_id=p, amount=amount) for p, amount in paid.items()),
+        **dict(quoted.get("in_kind", ())),
     )
     refunds = tuple(
         Refund(payment_id=p, amount=Money(amount=amount, currency=currency), status="succeeded")
@@ -33,6 +34,7 @@ def a_case(outcome: str, currency: str, paid: dict[str, int], **quoted: object) 
         outcome=outcome,
         decision=Decision(verdict="allow"),
         quote=quote,
+        settled=quote if outcome == "refunded" else None,
         waiting_on=None,
         refunds=refunds,
         **{"return": Authorisation(rma="R7K3M9QX1", label_url=None)},
@@ -50,7 +52,18 @@ def postings(paid: int, currency: str, moved: int) -> list[Posting]:
 @pytest.fixture
 def played() -> Played:
     """A run in which everything went as it must."""
-    run = Played(invariants=[Invariant("provider_agrees", 32, 0)])
+    run = Played(
+        invariants=[Invariant("provider_agrees", 32, 0)],
+        trial_balance=[
+            Account("provider", "asset", "GBP", 10_000, 0),
+            Account("captured", "liability", "GBP", 0, 10_000),
+        ],
+        documents=[
+            Issued("invoice", "INV-2026-000001", "B-1", "GBP", 1200),
+            Issued("credit_note", "CN-2026-000001", "B-1", "GBP", 300),
+            Issued("debit_note", "DN-2026-000001", "B-1", "GBP", 60),
+        ],
+    )
     for note in WEEK.notes:
         lines = {}
         for credit in note.credits:
@@ -67,7 +80,8 @@ def played() -> Played:
     for example in EXAMPLES:
         for expected in example.returns:
             paid = example.payment_ids(expected.refund)
-            case = a_case(expected.outcome, example.order.currency, paid, shipping=expected.shipping)
+            given = {"shipping": expected.shipping, "in_kind": expected.in_kind}
+            case = a_case(expected.outcome, example.order.currency, paid, **given)
             run.reckoned.append(ExampleReturn(example, expected, case))
             for payment_id, amount in paid.items():
                 run.moved[payment_id] = run.moved.get(payment_id, 0) + amount

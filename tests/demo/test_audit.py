@@ -7,7 +7,7 @@ import pytest
 
 from deploy.demo.audit import differences, money_back
 from deploy.demo.documents import Money
-from deploy.demo.outside import Invariant, Posting
+from deploy.demo.outside import Account, Invariant, Issued, Posting
 from deploy.demo.run import Played
 from tests.demo.conftest import EXAMPLES, WEEK, postings
 
@@ -22,10 +22,10 @@ def test_by_everybodys_word_the_same_went_back(played: Played) -> None:
     sums = money_back(played, WEEK, EXAMPLES)
 
     assert {currency: back.wanted for currency, back in sums.items()} == {
-        "GBP": 63_757 + 5_880 + 899 + 3_750 + 900,
+        "GBP": 63_757 + 5_880 + 899 + 3_750 + 900 + 8_250,
         "JPY": 3_707,
         "KWD": 2_880,
-        "USD": 0,
+        "USD": 7_294,
     }
     assert all(back.wanted == back.told == back.posted == back.moved for back in sums.values())
 
@@ -50,6 +50,14 @@ def the_wrong_tender(played: Played) -> None:
     first = played.reckoned[0]
     refund = first.case.refunds[0].model_copy(update={"payment_id": "another"})
     played.reckoned[0] = replace(first, case=first.case.model_copy(update={"refunds": (refund,)}))
+
+
+def points_forgotten(played: Played) -> None:
+    index, one = next(
+        (index, one) for index, one in enumerate(played.reckoned) if one.expected.in_kind.points_back
+    )
+    settled = one.case.settled.model_copy(update={"points_back": 0})
+    played.reckoned[index] = replace(one, case=one.case.model_copy(update={"settled": settled}))
 
 
 def another_outcome(played: Played) -> None:
@@ -95,6 +103,22 @@ def nothing_checked(played: Played) -> None:
     played.invariants.clear()
 
 
+def a_trial_balance_that_is_out(played: Played) -> None:
+    played.trial_balance.append(Account("store_credit", "liability", "GBP", 0, 7))
+
+
+def no_trial_balance(played: Played) -> None:
+    played.trial_balance.clear()
+
+
+def more_credited_than_invoiced(played: Played) -> None:
+    played.documents.append(Issued("credit_note", "CN-2026-000009", "B-1", "GBP", 961))
+
+
+def more_taken_back_than_credited(played: Played) -> None:
+    played.documents.append(Issued("debit_note", "DN-2026-000009", "B-1", "GBP", 241))
+
+
 def a_step_that_failed(played: Played) -> None:
     played.failed.append("credit C536506: no answer within 60 s")
 
@@ -105,6 +129,7 @@ def a_step_that_failed(played: Played) -> None:
         (a_penny_short, "were paid"),
         (a_line_unlike_the_shops, "the shop gave"),
         (the_wrong_tender, "was reckoned"),
+        (points_forgotten, "was reckoned beside the money"),
         (another_outcome, "was expected"),
         (money_moved_twice, "has moved, not"),
         (money_out_of_nowhere, "1 has moved, not 0"),
@@ -113,6 +138,10 @@ def a_step_that_failed(played: Played) -> None:
         (a_ledger_that_knows_less, "going out"),
         (an_invariant_broken, "2 violations of 71"),
         (nothing_checked, "no invariant"),
+        (a_trial_balance_that_is_out, "10007 of credits"),
+        (no_trial_balance, "nothing stands"),
+        (more_credited_than_invoiced, "1201 is credited of 1200 invoiced"),
+        (more_taken_back_than_credited, "-1 is credited"),
         (a_step_that_failed, "no answer within"),
     ],
 )
