@@ -119,6 +119,18 @@ async def test_an_order_is_paid_with_credit(credit, payments, left, accounts, br
     assert await broken() == {}
 
 
+async def test_a_further_tender_takes_only_itself(credit, payments, left, broken):
+    """A later version of the order adds a payment in credit: what was spent before is not spent again."""
+    await credit.grant(a_grant(amount=2000))
+    first = paid_with_credit(amount=1000)
+    await payments.register(first)
+    tender = replace(first.payments[0], payment_id=PaymentId("pay_more"), amount=gbp(70))
+    await payments.register(replace(first, version=2, payments=(*first.payments, tender)))
+
+    assert await left() == 2000 - 1000 - 70
+    assert await broken() == {}
+
+
 async def test_an_order_beyond_the_credit_is_not_on_the_books(credit, payments, left, accounts):
     """Nothing of it is stored, its card tender neither; with more credit the same order is taken."""
     await credit.grant(a_grant(amount=999))
@@ -181,8 +193,8 @@ async def test_racing_grants_spends_refunds_and_lapses_keep_the_books(credit, pa
 
 async def test_what_lapses_next_is_spent_first(credit, payments):
     """The lot with the nearest day, then the next, then what does not lapse."""
-    await credit.grant(a_grant("for ever", amount=500))
-    await credit.grant(a_grant("late", amount=500, expires_at=NOW + 9 * DAY))
+    await credit.grant(a_grant("for ever", amount=500, granted_at=NOW - 2 * DAY))
+    await credit.grant(a_grant("late", amount=500, granted_at=NOW - DAY, expires_at=NOW + 9 * DAY))
     await credit.grant(a_grant("soon", amount=1000, expires_at=NOW + 2 * DAY))
     await payments.register(paid_with_credit(amount=1200))
 
