@@ -29,11 +29,10 @@ from services.domain.inbox import InboxTask, TaskFilter
 from services.domain.money import Money
 from services.domain.order import Payment
 from services.payment.__main__ import composition as compose_payment
-from services.platform.grpc_channel import open_channel
 from services.platform.process import serving
 from services.platform.settings import ServiceSettings
 from tests.builders import NOW, STORE, an_intent, an_order
-from tests.fixtures.services import OpenDatabase, free_port
+from tests.fixtures.services import OpenDatabase, free_port, patient_channel
 from tests.fixtures.temporal import a_secrets
 from workflows.activities.mending import BooksReport
 from workflows.sweeps.payment_sweep import PaymentReport, PaymentSweep
@@ -41,6 +40,7 @@ from workflows.sweeps.schedules import ensure_schedules
 from workflows.worker import work
 
 PAYMENT = "pay_536365"
+PAUSED = "acts when a test says so"
 SUBJECT = an_intent().refund_id
 FINANCE = Actor(ActorKind.STAFF, "finance-1", ("finance",))
 AGED = """
@@ -94,11 +94,12 @@ async def shop(  # noqa: PLR0913, PLR0917 — a stack of its own
 ) -> AsyncIterator[Shop]:
     """The worker as its process runs it, with the payment and the casework service, and nothing else."""
     (tmp_path / "secrets.json").write_text(_as_file())
+    # Nobody listens at the others' addresses, whatever else runs on this machine.
+    services = ("order", "warehouse", "payment", "notification", "casework")
     settings = ServiceSettings(
-        payment_address=f"127.0.0.1:{free_port()}",
-        casework_address=f"127.0.0.1:{free_port()}",
         temporal_address=temporal_server.address,
         secrets_file=tmp_path / "secrets.json",
+        **{f"{name}_address": f"127.0.0.1:{free_port()}" for name in services},
     )
     async with AsyncExitStack() as stack:
         for service, own, compose in (
@@ -108,7 +109,7 @@ async def shop(  # noqa: PLR0913, PLR0917 — a stack of its own
             await fresh_database(service)
             address = getattr(settings, f"{service}_address")
             await stack.enter_async_context(serving(own, service, address, compose))
-        channels = [open_channel(settings.payment_address), open_channel(settings.casework_address)]
+        channels = [patient_channel(settings.payment_address), patient_channel(settings.casework_address)]
         for channel in channels:
             stack.push_async_callback(channel.close)
         working = asyncio.create_task(work(settings))
@@ -117,7 +118,7 @@ async def shop(  # noqa: PLR0913, PLR0917 — a stack of its own
             await _made(schedules, working)
             # They act when a test says so, and not when the hour is full.
             for schedule in schedules:
-                await schedule.pause()
+                await schedule.pause(note=PAUSED)
             yield Shop(temporal, PaymentClient(channels[0]), CaseworkClient(channels[1]), schedules[0])
         finally:
             for schedule in schedules:
@@ -168,12 +169,11 @@ async def test_a_deploy_changes_the_schedule_and_leaves_it_paused(shop: Shop) ->
         return ScheduleUpdate(known.description.schedule)
 
     await shop.schedule.update(older)
-    await shop.schedule.pause(note="the provider asked us to")
     await ensure_schedules(shop.temporal)
 
     made = (await shop.schedule.describe()).schedule
     assert [one.every for one in made.spec.intervals] == [timedelta(hours=1)]
-    assert (made.state.paused, made.state.note) == (True, "the provider asked us to")
+    assert (made.state.paused, made.state.note) == (True, PAUSED)
 
 
 async def test_a_sweep_repairs(shop: Shop, planted: Plant) -> None:
