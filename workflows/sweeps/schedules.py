@@ -1,4 +1,4 @@
-"""When the sweeps run: Temporal's own Schedules, made and kept as they are here by whichever worker starts."""
+"""When the sweeps run: Temporal's own Schedules, made, and kept as they are here, by a worker that starts."""
 
 from dataclasses import replace
 from datetime import timedelta
