@@ -27,7 +27,6 @@ from services.domain.refund import Refund, RefundIntent
 from services.payment.__main__ import composition
 from services.payment.settings import PaymentSettings
 from services.platform.database import Connection, database_dsn, database_name
-from services.platform.grpc_channel import open_channel
 from services.platform.process import serving
 from services.platform.secrets import Secrets
 from services.sandbox.app import Sandbox
@@ -35,10 +34,10 @@ from services.sandbox.processor import Processor
 from services.sandbox.state import State
 from services.sandbox.webhooks import signature
 from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET, serving_http
-from tests.fixtures.services import free_port
+from tests.fixtures.services import free_port, patient_channel
 
 STORE = StoreId("demo")
-_PROVIDER_SECONDS = 20.0
+_PROVIDER_SECONDS = 60.0
 _TABLES = """
 SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables
  WHERE schemaname = 'public' AND tablename <> 'schema_migrations'
@@ -122,7 +121,7 @@ class World:
         address = f"127.0.0.1:{free_port()}"
         compose = composition(self._settings, self._secrets)
         await self._service.enter_async_context(serving(self._settings, "payment", address, compose))
-        channel = open_channel(address)
+        channel = patient_channel(address)
         self._service.push_async_callback(channel.close)
         self.payments, self._events = PaymentClient(channel), EventClient(channel)
 
@@ -174,7 +173,7 @@ class World:
         self._gate.cut = moment
         self._gate.reached.clear()
         asking = asyncio.create_task(self.payments.issue(intent))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await self._gate.reached.wait()
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)

@@ -61,7 +61,7 @@ def notes_of(documents):
     """Wait for an order's documents to be so many, and return them."""
 
     async def wait(count: int, order_id: str = "536365", store_id: str = STORE) -> list[Document]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found := await documents.of_order(store_id, order_id)) < count:
                 await asyncio.sleep(0.05)
         return found
@@ -269,7 +269,7 @@ async def test_a_refund_that_failed_before_its_note_needs_none(documents, sold, 
     await documents.issue(invoice_id(), order, PERSON, NOW)
 
     connection = await database("payment")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await connection.fetchval("SELECT count(*) FROM document_dues WHERE done_at IS NULL"):
             await asyncio.sleep(0.05)
     assert len(await documents.of_order(STORE, "536365")) == 1

@@ -98,7 +98,7 @@ async def shop(payments, payment_channel, postbox, sandbox, database) -> Shop:
     await payments.issue(an_intent())
     grant = CreditGrant(derived_id("sorry"), STORE, CustomerId("17850"), Money(100, "GBP"), "agent-1", NOW)
     await StoreCreditClient(payment_channel).grant(grant)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(await documents.of_order(STORE, order.order_id)) < 2:
             await asyncio.sleep(0.05)
     return Shop(connection, sandbox, postbox)

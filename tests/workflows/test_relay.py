@@ -82,7 +82,7 @@ async def test_a_fact_reaches_its_case_and_is_acknowledged(
     relaying = asyncio.create_task(relay.run())
 
     await stage.until("inspecting")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while outbox.facts:
             await asyncio.sleep(0.01)
     relaying.cancel()
