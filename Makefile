@@ -69,7 +69,7 @@ test-e2e: setup ## End to end: every process, through REST alone
 test-chaos: setup ## Kill each process at every effect of a return (about ten minutes)
 	$(BIN)/pytest -q -m chaos tests/chaos
 
-fuzz: setup ## Generated requests against the gateway: never a 5xx
+fuzz: setup ## Generated requests: never a 5xx; generated stories: never other money than the model says
 	$(BIN)/pytest -q -m fuzz tests/fuzz
 
 bench: setup ## Measure; prints a table and writes bench/results

@@ -1,1 +1,1 @@
-"""Performance as ratios in one run: what a return costs beside a bare workflow of the same shape."""
+"""Performance as ratios in one run: a return beside a bare workflow of its shape, a refund beside its SQL."""

@@ -1,4 +1,4 @@
-"""``make bench``: measures on a stack of its own, prints a table, writes ``bench/results``."""
+"""``make bench``: measures on servers of its own, prints tables, writes ``bench/results``."""
 
 import argparse
 import asyncio
@@ -134,26 +134,26 @@ MEASURES: Final = (
 
 
 def main() -> int:
-    """Measure, print, write; a part measured alone is only printed."""
+    """Measure, print, write; a part that is measured alone leaves the others' last results as they are."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", choices=[name for name, _, _ in MEASURES])
     only = parser.parse_args().only
-    results = {}
+    latest = RESULTS / "latest.json"
+    document = json.loads(latest.read_text()) if latest.exists() else {}
     with tempfile.TemporaryDirectory(prefix="recourse-bench-", dir="/var/tmp") as folder:
         for name, title, how in MEASURES:
             if only in {None, name}:
-                results[name] = how(Path(folder) / name)
-                show(title, results[name])
-    if only is None:
-        machine = {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-        }
-        RESULTS.mkdir(exist_ok=True)
-        document = {"measured_on": time.strftime("%Y-%m-%d"), "machine": machine, **results}
-        (RESULTS / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
+                results = how(Path(folder) / name)
+                show(title, results)
+                document[name] = {**_when_and_where(), **results}
+    RESULTS.mkdir(exist_ok=True)
+    latest.write_text(json.dumps(document, indent=1) + "\n")
     return 0
+
+
+def _when_and_where() -> dict[str, Any]:
+    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine()}
+    return {"measured_on": time.strftime("%Y-%m-%d"), "machine": machine}
 
 
 if __name__ == "__main__":

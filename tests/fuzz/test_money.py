@@ -8,7 +8,7 @@ from hypothesis import Phase, settings
 from tests.payment.money_machine import tell_stories
 
 pytestmark = [pytest.mark.heavy, pytest.mark.fuzz, pytest.mark.timeout(24 * 3600)]
-STORIES = int(os.environ.get("RECOURSE_FUZZ_STORIES", "200"))
+STORIES = int(os.environ.get("RECOURSE_FUZZ_STORIES", "50"))
 
 
 def test_no_story_makes_service_and_model_differ(postgres_url, tmp_path, secrets):
