@@ -91,6 +91,12 @@ async def test_the_timeline_says_what_happened_in_order(a_purchase: SellTo):
     assert [entry["at"] for entry in timeline] == sorted(entry["at"] for entry in timeline)
     assert happened.count("closed") == 1
     assert "note" not in [entry["what"] for entry in shown]
+    assert [entry["detail"] for entry in timeline if entry["what"] == "refund_succeeded"] == ["510 GBP"]
+    dock = [
+        (told, entry["actor"]) for told in (timeline, shown) for entry in told if "goods_" in entry["what"]
+    ]
+    assert {actor["kind"] for _, actor in dock} == {"staff"}
+    assert all((actor["id"] is not None) == (told is timeline) for told, actor in dock)
 
 
 async def test_the_quote_is_what_the_case_then_pays(a_purchase: SellTo):
@@ -107,7 +113,9 @@ async def test_the_quote_is_what_the_case_then_pays(a_purchase: SellTo):
     assert quoted["case_id"] is None
     assert quoted["quote"]["refund"] == back.opened["quote"]["refund"] == case["refunds"][0]["amount"]
     assert quoted["quote"]["refund"]["amount"] == 1275
-    assert "1275" in json.dumps(explained)
+    assert (explained["basis"], explained["refund"]["amount"]) == ("settlement", 1275)
+    assert sum(part["amount"]["amount"] for part in explained["amounts"]) == 1275
+    assert [(row["quantity"], row["accepted"]) for row in explained["inspected"]] == [(5, True)]
 
 
 async def test_every_fact_is_told_once(a_purchase: SellTo):

@@ -18,6 +18,9 @@ async def test_a_rejected_unit_is_not_paid_and_its_customer_chooses(a_purchase: 
     case = await back.until("inspection_rejected")
     assert [option["option_id"] for option in case["options"]] == ["send_back", "dispose"]
     assert await back.moved() == [(510, "succeeded")]
+    explained = await back.outside.get(f"/v1/cases/{back.case_id}/explain")
+    assert (explained["basis"], explained["refund"]["amount"]) == ("settlement", 510)
+    assert [(row["quantity"], row["accepted"]) for row in explained["inspected"]] == [(2, True), (1, False)]
 
     await back.act("choice", {"option_id": "send_back"})
 

@@ -155,11 +155,10 @@ async def test_a_case_is_published_as_it_is_sent(published: dict[str, Any]) -> N
 
 
 async def test_what_a_request_needs_is_published_as_required(published: dict[str, Any]) -> None:
-    """Opening a case takes no request without an idempotency key; where it is created, it says where."""
-    operation = published["paths"]["/v1/cases"]["post"]
-    (key,) = [header for header in operation["parameters"] if header["name"] == "Idempotency-Key"]
-
-    assert key["required"] is True
+    """Opening a case and giving credit take an idempotency key; what is created says where it is."""
+    for path in ("/v1/cases", "/v1/customers/{customer_id}/store-credit"):
+        headers = published["paths"][path]["post"]["parameters"]
+        assert [one["required"] for one in headers if one["name"] == "Idempotency-Key"] == [True]
     for path, method in (
         ("/v1/cases", "post"),
         ("/v1/orders/{order_id}", "put"),

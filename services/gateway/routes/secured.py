@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from services.domain.errors import FieldProblem, InvalidArgument, Unauthenticated
+from services.domain.errors import Unauthenticated
 from services.domain.ids import StoreId
 from services.gateway.access import Caller, Who
 from services.gateway.keys import KeyUse
@@ -152,15 +152,3 @@ def key_use(
 def use_of(request: Request, caller: Caller, store_id: StoreId, key: str, body: BaseModel | None) -> KeyUse:
     """Return the use of the key that was sent."""
     return KeyUse(store_id, caller.scope, key, body_hash(request, body))
-
-
-def required(use: KeyUse | None) -> KeyUse:
-    """Refuse a request that must have a key and has none.
-
-    Raises:
-        InvalidArgument: Naming the header.
-    """
-    if use is None:
-        problem = FieldProblem("/header/idempotency-key", "required", "one key per request meant")
-        raise InvalidArgument("send an Idempotency-Key", problems=(problem,))
-    return use

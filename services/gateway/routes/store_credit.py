@@ -10,14 +10,13 @@ from services.domain.store_credit import CreditGrant, CreditLot
 from services.gateway.access import AGENTS, CUSTOMER, STORE, Role, Who
 from services.gateway.keys import command_id
 from services.gateway.routes.secured import (
-    IdempotencyKey,
     Now,
+    RequiredKey,
     TheCaller,
     TheGateway,
-    key_use,
     may,
-    required,
     secured_router,
+    use_of,
 )
 from services.gateway.schemas.fields import Id
 from services.gateway.schemas.store_credit import GrantBody, LotDocument, StoreCreditDocument
@@ -48,14 +47,14 @@ class Granting:
     """Gives what a request asks for, once per idempotency key."""
 
     def __init__(
-        self, request: Request, caller: TheCaller, gateway: TheGateway, at: Now, key: IdempotencyKey = None
+        self, request: Request, caller: TheCaller, gateway: TheGateway, at: Now, key: RequiredKey
     ) -> None:
         self._request, self._caller, self._gateway, self._at, self._key = request, caller, gateway, at, key
 
     async def give(self, customer_id: str, body: GrantBody) -> tuple[CreditLot, bool]:
         """Return the credit as it stands, and whether it is new."""
         caller = self._caller
-        use = required(key_use(self._request, caller, caller.store_id, self._key, body))
+        use = use_of(self._request, caller, caller.store_id, self._key, body)
         grant = CreditGrant(
             grant_id=await command_id(self._gateway.records, use),
             store_id=caller.store_id,
