@@ -18,7 +18,7 @@ PAID_WITH_CREDIT = {
             "amount": 1530,
             "captured_at": "2026-03-02T12:00:00Z",
         }
-    ]
+    ],
 }
 
 
