@@ -19,11 +19,15 @@ class Tender:
 
     method: str
     amount: int
+    provider: str = "sandbox"
 
 
 @dataclass
 class Purchase:
-    """Six lanterns at 2.55, paid with one card, unless said otherwise; numbers are its own."""
+    """Six lanterns at 2.55, paid with one card, unless said otherwise; numbers are its own.
+
+    So is its ``customer``, unless it is the one of another purchase.
+    """
 
     outside: Outside
     tenders: Sequence[Tender] = (Tender("card", 1530),)
@@ -34,6 +38,7 @@ class Purchase:
     locale: str = "en-GB"
     placed_days_ago: float = 5
     store: str = "demo"
+    customer: str = ""
     line: Json = field(default_factory=dict)
     number: int = field(default_factory=lambda: next(_numbers))
 
@@ -43,7 +48,7 @@ class Purchase:
 
     @property
     def customer_id(self) -> str:
-        return f"{20000 + self.number}"
+        return self.customer or f"{20000 + self.number}"
 
     @property
     def email(self) -> str:
@@ -73,7 +78,7 @@ class Purchase:
         payments = [
             {
                 "payment_id": self.payment_id(number),
-                "provider": "sandbox",
+                "provider": tender.provider,
                 "method": tender.method,
                 "amount": tender.amount,
                 "captured_at": days_ago(self.placed_days_ago),
@@ -144,17 +149,23 @@ class Purchase:
         }
 
     async def ask_back(
-        self, quantity: int = 2, reason: str = "changed_mind", key: str | None = None
+        self,
+        quantity: int = 2,
+        reason: str = "changed_mind",
+        key: str | None = None,
+        refund_to: str = "original",
     ) -> httpx2.Response:
         """Ask for a return of so many lanterns, and return the answer."""
         token = self.outside.store_token(self.store)
         key = f"{self.order_id}-{key or 'the-first'}"
-        body = self.request(quantity, reason)
+        body = self.request(quantity, reason, details={"refund_to": refund_to})
         return await self.outside.call("POST", "/v1/cases", body, token=token, key=key)
 
-    async def give_back(self, quantity: int = 2, reason: str = "changed_mind") -> "Return":
+    async def give_back(
+        self, quantity: int = 2, reason: str = "changed_mind", refund_to: str = "original"
+    ) -> "Return":
         """Open a return of so many lanterns."""
-        answer = await self.ask_back(quantity, reason)
+        answer = await self.ask_back(quantity, reason, refund_to=refund_to)
         assert answer.is_success, answer.text
         return Return(self, answer.json())
 

@@ -9,7 +9,7 @@ from tests.e2e.outside import Outside, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.heavy, pytest.mark.timeout(600)]
 
-# No test here disputes a payment, has an invoice issued, or keeps store credit.
+# No test here disputes a payment, or has an invoice issued.
 _OF_WHAT_NOBODY_DID = {
     "ledger_matches_disputes",
     "disputes_after_refunds",
@@ -17,9 +17,6 @@ _OF_WHAT_NOBODY_DID = {
     "credits_within_invoices",
     "document_series_without_gaps",
     "refunds_have_their_notes",
-    "store_credit_is_its_lots",
-    "store_credit_lots_hold",
-    "store_credit_paid_its_orders",
 }
 
 
