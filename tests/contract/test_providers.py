@@ -102,6 +102,16 @@ async def test_two_equal_refunds_are_two(adapter, ask):
     assert all(one.created_at is not None for one in listed)
 
 
+async def test_a_place_that_is_not_known_any_more_is_the_beginning(adapter, ask):
+    """Whoever goes down the list is given too much rather than too little."""
+    _, provider = adapter
+    told = await ask(an_intent())
+    known = str(told.provider_refund_id)
+    gone = known[:-1] + ("1" if known.endswith("0") else "0")
+
+    assert [one async for one in provider.refunds(gone)] == [told]
+
+
 async def test_nothing_is_disputed_that_nobody_disputed(adapter, ref):
     """The list of disputes is empty, and an end."""
     _, provider = adapter
