@@ -9,6 +9,7 @@ import asyncpg
 
 from services.domain.amounts import count_of
 from services.domain.errors import (
+    FieldProblem,
     IdempotencyConflict,
     OrderNotFound,
     OrderVersionConflict,
@@ -90,7 +91,10 @@ class OrderRepository:
         if known["version"] == sold.version and known["body_hash"] == body_hash:
             return
         if known["version"] >= sold.version:
-            raise OrderVersionConflict(f"version {known['version']} is stored, {sold.version} came")
+            problem = FieldProblem("/version", "conflict", f"{known['version']} is stored")
+            raise OrderVersionConflict(
+                f"version {known['version']} is stored, {sold.version} came", problems=(problem,)
+            )
         await self._resize(connection, sold)
         await connection.execute(
             queries.UPDATE_ORDER,
@@ -117,7 +121,9 @@ class OrderRepository:
                 if part.first + part.count > keeps
             )
             if going < row["quantity"] - keeps:
-                raise QuantityExceedsRemaining(f"line {line_id}: units that a case holds would go")
+                raise QuantityExceedsRemaining(
+                    f"line {line_id}: units that a case holds would go", problems=(_held_back(sold, line_id),)
+                )
             if keeps == 0:
                 await connection.execute(queries.DELETE_UNITS, *key, line_id)
             elif keeps != row["quantity"]:
@@ -241,6 +247,13 @@ class OrderRepository:
 
     async def is_outbound(self, store_id: str, tracking_number: str) -> bool:
         return bool(await self._pool.fetchval(queries.IS_OUTBOUND, store_id, tracking_number))
+
+
+def _held_back(sold: OrderAsSold, line_id: str) -> FieldProblem:
+    """Point at the line that would lose units, or at all of them when it is the one that is missing."""
+    index = next((index for index, line in enumerate(sold.lines) if line.line_id == line_id), None)
+    pointer = "/lines" if index is None else f"/lines/{index}/quantity"
+    return FieldProblem(pointer, "exceeds_remaining", f"a case holds units of line {line_id}")
 
 
 def _held(rows: Sequence[Any], body_hash: bytes) -> tuple[HeldUnits, ...]:

@@ -46,7 +46,9 @@ async def test_a_version_stands(front: Front) -> None:
 
     async def put(**changes: object) -> tuple[int, str]:
         answer = await front.call("PUT", "/v1/orders/536365", store_token(), json={**body, **changes})
-        return answer.status_code, answer.json().get("code", "")
+        problem = answer.json()
+        assert [error["pointer"] for error in problem.get("errors", ())] == ["/version"] * ("code" in problem)
+        return answer.status_code, problem.get("code", "")
 
     assert await put() == (201, "")
     assert await put(market="GB", status="cancelled") == (409, "order_version_conflict")

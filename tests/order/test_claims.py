@@ -106,12 +106,14 @@ async def test_what_is_not_there_cannot_be_claimed(orders: OrderClient) -> None:
 
 
 async def test_an_order_cannot_shrink_below_what_cases_hold(orders: OrderClient) -> None:
-    """A later version may drop free units, but none that a case holds."""
+    """A later version may drop free units, but none that a case holds; the line that would is pointed at."""
     await orders.put(an_order(), POLICY)
     await claim(orders, "RT-1", 4)
 
-    with pytest.raises(QuantityExceedsRemaining):
-        await orders.put(an_order(a_line(quantity=3), version=2), POLICY)
+    for changed, pointer in ((a_line(quantity=3), "/lines/0/quantity"), (a_line("2"), "/lines")):
+        with pytest.raises(QuantityExceedsRemaining) as refused:
+            await orders.put(an_order(changed, version=2), POLICY)
+        assert [problem.pointer for problem in refused.value.problems] == [pointer]
     order, _ = await orders.put(an_order(a_line(quantity=5), version=2), POLICY)
     assert order.remaining(LineId("1")) == 1
 
