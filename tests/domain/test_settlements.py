@@ -56,6 +56,25 @@ def test_settlements_add_up_to_the_final_quote(data: st.DataObject) -> None:
 
 
 @given(st.data())
+def test_what_was_quoted_is_what_is_paid(data: st.DataObject) -> None:
+    """In however many parcels it comes: if all is accepted as good, the settlements are the quote."""
+    sold = data.draw(orders_with_gifts())
+    policy, owed = data.draw(policies()), data.draw(terms(sold))
+    order = as_it_stands(sold)
+    growing = data.draw(growing_counts(sold))
+    quoted = quote_return(order, accepted(sold, growing[-1]), policy, owed)
+    settled: Quote | None = None
+    paid = 0
+    for counts in growing:
+        due = quote_return(order, accepted(sold, counts), policy, replace(owed, settled=settled))
+        paid += beyond(due, settled).refund.minor_units
+        settled = due
+
+    assert settled == quoted
+    assert paid == quoted.refund.minor_units
+
+
+@given(st.data())
 def test_no_settlement_takes_money_back(data: st.DataObject) -> None:
     """More units never lower the refund, nor any tender's share, nor any line's part; caps are kept.
 
