@@ -96,3 +96,25 @@ async def test_the_choice_outlives_an_objection(stage: Stage) -> None:
     await stage.command("choose", Choose(CUSTOMER, "dispose"))
     await stage.until("rejected")
     assert (stage.open_tasks(), stage.told().count("inspection_rejected")) == (["dispose_rejected"], 2)
+
+
+async def test_goods_that_come_while_the_customer_chooses_go_first(stage: Stage) -> None:
+    """The third unit is judged and paid within its own time; the choice keeps what it had left."""
+    await stage.sell()
+    await stage.open(quantity=3)
+    await stage.receive(2)
+    await stage.inspect(accepted=0, rejected=2)
+    promised = (await stage.until("inspection_rejected")).waiting_on.until
+    await stage.receive(1)
+    assert (await stage.until("inspecting")).options == ()
+    await stage.advance(hours=12)
+    await stage.inspect(accepted=1)
+    case = await stage.until("inspection_rejected")
+
+    assert [refund.status for refund in case.refunds] == ["succeeded"]
+    assert [option.option_id for option in case.options] == ["send_back", "dispose"]
+    moved = case.waiting_on.until - promised
+    assert timedelta(hours=12) <= moved < timedelta(hours=12, minutes=5)
+    assert stage.told().count("inspection_rejected") == 1
+    closed = await stage.command("choose", Choose(CUSTOMER, "dispose"))
+    assert (counts(closed), closed.outcome) == ({"1": (1, 2, 1)}, "partially_refunded")

@@ -33,6 +33,53 @@ async def test_a_unit_judged_while_money_is_on_its_way_is_paid_too(stage: Stage)
     assert (await stage.world.orders.get("demo", "536365")).units_of("1").refunded == 3
 
 
+async def two_of_three_are_on_their_way_to_the_bank(stage: Stage) -> None:
+    """Two units are accepted, and their provider takes its time; the third has not come."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_pending")
+    await stage.open(3)
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].refunds != ())
+
+
+@pytest.mark.rule("S096")
+async def test_goods_have_their_time_while_money_is_on_its_way(stage: Stage) -> None:
+    """The dock is waited for from the receipt on; the provider is asked meanwhile, and what moved is told."""
+    await two_of_three_are_on_their_way_to_the_bank(stage)
+    await stage.receive(1)
+    waiting = (await stage.until("inspecting")).waiting_on
+    assert waiting is not None
+    assert (waiting.party, waiting.action) == (Party.WAREHOUSE, Action.INSPECT_GOODS)
+    for _ in range(2):
+        await stage.advance(minutes=6)
+
+    await stage.until_true(lambda: "refund_succeeded" in stage.told())
+    assert (await stage.now()).phase == "inspecting"
+    stage.world.payments.behave("pay_536365", "card")
+    await stage.inspect(accepted=1)
+    assert (await stage.until("refunded")).lines[0].refunded == 3
+
+
+async def test_what_is_accepted_is_paid_although_earlier_money_is_on_its_way(stage: Stage) -> None:
+    """The third unit's money does not queue behind that of the first two."""
+    await two_of_three_are_on_their_way_to_the_bank(stage)
+    stage.world.payments.behave("pay_536365", "card")
+    await stage.receive(1)
+    await stage.inspect(accepted=1)
+
+    def stand() -> list[str]:
+        return [refund.status for refund in stage.world.register.cases[stage.case_id].refunds]
+
+    await stage.until_true(lambda: stand() == ["pending", "succeeded"])
+    assert stage.world.register.cases[stage.case_id].lines[0].refunded == 0
+    for _ in range(2):
+        await stage.advance(minutes=6)
+    closed = await stage.until("refunded")
+    assert (paid(stage), closed.lines[0].refunded) == (765, 3)
+    assert stage.told().count("refund_succeeded") == 2
+
+
 async def test_goods_judged_while_a_return_is_undone_are_paid(stage: Stage) -> None:
     """The units cannot be given back yet; the goods were sent before the customer withdrew."""
     await stage.sell()

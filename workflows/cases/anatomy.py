@@ -7,7 +7,7 @@ when the case has come to rest again and has published what it is.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -92,7 +92,7 @@ class Case(ABC):
         self.refusal: ApplicationError | None = None
         self.withdrawal: Withdraw | None = None
         self._facts_seen: set[EventId] = set()
-        self._to_leave: list[Ask] = []
+        self._to_do: list[Callable[[], Awaitable[None]]] = []
         self._lapsing: list[asyncio.Task[None]] = []
         self._resting = asyncio.Lock()
         self._news = 1
@@ -223,7 +223,11 @@ class Case(ABC):
 
     def later(self, ask: Ask) -> None:
         """Ask people for something from where nothing can be awaited; it is asked when the case rests."""
-        self._to_leave.append(ask)
+        self.soon(lambda: self.leave_task(ask, workflow.now() + _ANSWERS_WITHIN))
+
+    def soon(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Have something done from where nothing can be awaited; it is done when the case rests."""
+        self._to_do.append(act)
         self.news()
 
     async def undo_all(self) -> None:
@@ -269,8 +273,8 @@ class Case(ABC):
         """Publish until nothing is new; one at a time: handlers rest too while an effect runs."""
         async with self._resting:
             while self._has_news() and self.refusal is None:
-                while self._to_leave:
-                    await self.leave_task(self._to_leave.pop(0), workflow.now() + _ANSWERS_WITHIN)
+                while self._to_do:
+                    await self._to_do.pop(0)()
                 news = self._news
                 await self._publish(is_effect=is_effect)
                 self._rested = news

@@ -287,7 +287,8 @@ class Inbound:
             # Goods that came when the law's time was over already are looked at all the same.
             inspect_by = min(inspect_by, cap)
         looking = WaitingOn(Party.WAREHOUSE, Action.INSPECT_GOODS, inspect_by, Then.ASK_SUPERVISOR)
-        in_time = await self._case.wait(looking, judged, latest=max(cap, inspect_by))
+        polls = self._case.money.polls()
+        in_time = await self._case.wait(looking, judged, polls, latest=max(cap, inspect_by))
         if in_time or await self._supervisor_waits(cap, judged):
             self.cause = INSPECTION_ACCEPTED
         if not self.goods.uninspected:
@@ -309,10 +310,11 @@ class Inbound:
             "inspection_overdue", "supervisor", "Goods wait for inspection too long", ("accept_goods", "wait")
         )
         wanted = WaitingOn(Party.MERCHANT, Action.INSPECT_GOODS, cap, Then.DEEM_ACCEPTED)
-        answer = await self._case.ask(ask, wanted, unless=judged, latest=cap)
+        polls = self._case.money.polls()
+        answer = await self._case.ask(ask, wanted, unless=judged, reminders=polls, latest=cap)
         if answer is not None and answer[0] == "wait" and not judged():
             still = WaitingOn(Party.WAREHOUSE, Action.INSPECT_GOODS, cap, Then.DEEM_ACCEPTED)
-            await self._case.wait(still, judged, latest=cap)
+            await self._case.wait(still, judged, self._case.money.polls(), latest=cap)
             answer = None
         if judged():
             return True

@@ -8,7 +8,7 @@ or chosen when finance offers it for a leg that failed (Directive 2011/83/EU art
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -58,9 +58,13 @@ class Patience:
 
 @dataclass
 class Refunding:
-    """The money of one case; it goes back as it was paid, unless ``destination`` says otherwise."""
+    """The money of one case; it goes back as it was paid, unless ``destination`` says otherwise.
+
+    ``tell`` says to the customer what has moved, as soon as the case rests.
+    """
 
     case: Case
+    tell: Callable[[], Awaitable[None]]
     destination: RefundTo = RefundTo.ORIGINAL
     choice: str | None = None
     _intents: dict[RefundId, RefundIntent] = field(default_factory=dict)
@@ -68,14 +72,17 @@ class Refunding:
     _given_up: set[RefundId] = field(default_factory=set)
     _paid_outside: set[RefundId] = field(default_factory=set)
     _declined: set[RefundId] = field(default_factory=set)
+    # What is left of the customer's time to choose credit.
+    _offers: dict[RefundId, timedelta] = field(default_factory=dict)
     _disputed: set[RefundId] = field(default_factory=set)
     _free: set[PaymentId] = field(default_factory=set)
-    _watched_from: datetime | None = None
+    _watched_from: datetime = field(default_factory=workflow.now)
+    _until: datetime = field(default_factory=workflow.now)
 
     async def pay(
         self, quote: Quote, *, step: str, cause: str, tax_inclusive: bool, patience: Patience
     ) -> None:
-        """Give back what ``quote`` says; returns when every leg has moved or a person has settled it."""
+        """Ask for what ``quote`` says to go back; `see_through` has what does not move at once."""
         parts = refund_parts(quote, tax_inclusive=tax_inclusive)
         legs = [self._intent(share, parts[share.payment_id], quote, step, cause) for share in quote.to]
         if not legs:
@@ -83,7 +90,11 @@ class Refunding:
         until = workflow.now() + patience.pending_for
         async with self.case.showing(WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE)):
             await asyncio.gather(*(self._issue(intent) for intent in legs))
-        await self.see_through(patience)
+        self._watch(patience)
+
+    def _watch(self, patience: Patience) -> None:
+        """Start to ask the provider, soon and then ever more rarely."""
+        self._watched_from, self._until = workflow.now(), workflow.now() + patience.pending_for
 
     def _intent(
         self, share: TenderShare, parts: Sequence[RefundPart], quote: Quote, step: str, cause: str
@@ -161,8 +172,10 @@ class Refunding:
         where = " as store credit" if intent.destination is RefundTo.STORE_CREDIT else ""
         amount = f"{intent.amount.minor_units} {intent.amount.currency}{where}"
         self.case.record(f"refund_{status}", detail=f"{amount}: {failure}" if failure else amount)
-        if status is RefundStatus.SUCCEEDED and intent.refund_id in self._paid_outside:
-            self._ask_about_double(self.case.file.refunds[intent.refund_id])
+        if status is RefundStatus.SUCCEEDED:
+            self.case.soon(self.tell)
+            if intent.refund_id in self._paid_outside:
+                self._ask_about_double(self.case.file.refunds[intent.refund_id])
 
     def _ask_about_double(self, leg: CaseRefund) -> None:
         """Money moved that finance has also paid outside: a person takes one of the two back."""
@@ -209,29 +222,40 @@ class Refunding:
         )
         return Money.total(moved, self.case.request.currency)
 
-    async def see_through(self, patience: Patience) -> None:
-        """Return when every leg has moved or a person has settled it; the provider is asked all the while."""
-        self._watched_from = workflow.now()
-        while self.moving or self.failed:
+    @property
+    def is_open(self) -> bool:
+        """Whether a leg has neither moved nor been settled by a person."""
+        return bool(self.moving or self.failed)
+
+    async def see_through(self, patience: Patience, unless: Callable[[], bool]) -> None:
+        """Return when nothing is open any more, or when ``unless`` tells of something more pressing.
+
+        The provider is asked all the while, and by whatever the case waits for then (`polls`).
+        """
+        while self.is_open and not unless():
             if freed := self.freed:
                 # What finds the money held once more is refused anew, and waits for the next ruling.
                 self._free.difference_update(leg.payment_id for leg in freed)
                 await asyncio.gather(*(self._retry(leg, "the bank's ruling") for leg in freed))
+            elif self.failed and self.failed[0].refund_id in self._offers:
+                await self._await_choice(self.failed[0], unless)
             elif self.failed:
-                await self._ask_finance(self.failed[0], patience)
-            elif not await self._provider_settles(self._watched_from + patience.pending_for):
-                await self._ask_finance(self.moving[0], patience)
+                await self._ask_finance(self.failed[0], patience, unless)
+            elif not await self._provider_settles(unless):
+                await self._ask_finance(self.moving[0], patience, unless)
 
-    async def _provider_settles(self, until: datetime) -> bool:
+    async def _provider_settles(self, unless: Callable[[], bool]) -> bool:
         return await self.case.wait(
-            WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE),
-            lambda: not self.moving or bool(self.failed),
-            self._polls(until),
+            WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, self._until, Then.ASK_FINANCE),
+            lambda: not self.moving or bool(self.failed) or unless(),
+            self.polls(),
         )
 
-    def _polls(self, until: datetime) -> tuple[Reminder, ...]:
+    def polls(self) -> tuple[Reminder, ...]:
         """Return when the provider is still to be asked, counted from when the money was sent."""
-        start = self._watched_from or workflow.now()
+        if not self.moving:
+            return ()
+        start, until = self._watched_from, self._until
         asks = [start + timedelta(minutes=minutes) for minutes in _ASK_AFTER_MINUTES]
         while asks[-1] + _ASK_EVERY < until:
             asks.append(asks[-1] + _ASK_EVERY)
@@ -254,7 +278,7 @@ class Refunding:
             return
         self._take(refund)
 
-    async def _ask_finance(self, leg: CaseRefund, patience: Patience) -> None:
+    async def _ask_finance(self, leg: CaseRefund, patience: Patience, unless: Callable[[], bool]) -> None:
         """A person decides on a leg that did not move: try again, offer credit, or settle it outside."""
         context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id, "status": leg.status}
         if leg.refund_id in self._disputed:
@@ -265,9 +289,10 @@ class Refunding:
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.ASK_FINANCE)
 
         def is_overtaken() -> bool:
-            return self.case.file.refunds[leg.refund_id].status is not leg.status or bool(self.freed)
+            has_changed = self.case.file.refunds[leg.refund_id].status is not leg.status
+            return has_changed or bool(self.freed) or unless()
 
-        answer = await self.case.ask(ask, wanted, is_overtaken, self._polls(until))
+        answer = await self.case.ask(ask, wanted, is_overtaken, self.polls())
         if answer is None:
             return
         outcome, by = answer
@@ -278,7 +303,7 @@ class Refunding:
         elif leg.status in _DEAD:
             await self._retry(leg, by)
         else:
-            self._watched_from = workflow.now()
+            self._watch(patience)
             await self._ask_provider()
 
     def _ways_on(self, leg: CaseRefund) -> tuple[str, ...]:
@@ -288,24 +313,33 @@ class Refunding:
         return ("retry", *offer, "settled_outside")
 
     async def _offer_credit(self, leg: CaseRefund, by: str, patience: Patience) -> None:
-        """Ask the customer whether it shall be credit; silence is no consent, and finance is asked again."""
-        case, amount, until = self.case, leg.amount, workflow.now() + patience.choice_for
-        self._forget_choice()
-        case.file.options = _credit_or_money(amount.currency, workflow.now())
-        case.record("store_credit_offered", detail=f"by {by}")
-        values = {"amount": f"{amount.currency} {amount.minor_units}", "answer_by": until.isoformat()}
-        await case.tell("refund_choice", values, fact=f"credit-offered-{leg.refund_id}")
+        """Ask the customer whether it shall be credit; what was said of an earlier leg answers nothing."""
+        self.choice, self._offers[leg.refund_id] = None, patience.choice_for
+        self.case.record("store_credit_offered", detail=f"by {by}")
+        values = {
+            "amount": f"{leg.amount.currency} {leg.amount.minor_units}",
+            "answer_by": (workflow.now() + patience.choice_for).isoformat(),
+        }
+        await self.case.tell("refund_choice", values, fact=f"credit-offered-{leg.refund_id}")
+
+    async def _await_choice(self, leg: CaseRefund, unless: Callable[[], bool]) -> None:
+        """Wait for the customer's word; silence is no consent, and finance is asked again.
+
+        What presses more is done first; the customer's time stands still for as long.
+        """
+        case, until = self.case, workflow.now() + self._offers[leg.refund_id]
+        case.file.options = _credit_or_money(leg.amount.currency, workflow.now())
         wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.ASK_FINANCE)
-        await case.wait(wanted, lambda: self.choice is not None, self._polls(until))
+        was_early = await case.wait(wanted, lambda: self.choice is not None or unless(), self.polls())
         case.file.options = ()
+        if was_early and self.choice is None:
+            self._offers[leg.refund_id] = (case.waiting.ended_at or until) - workflow.now()
+            return
+        del self._offers[leg.refund_id]
         if self.choice == "store_credit":
             await self._retry(leg, "the customer's choice", RefundTo.STORE_CREDIT)
         else:
             self._declined.add(leg.refund_id)
-
-    def _forget_choice(self) -> None:
-        """What was said of an earlier leg does not answer for the next one."""
-        self.choice = None
 
     async def _settle_outside(self, leg: CaseRefund, by: str) -> None:
         """Take finance's word, unless the money turns out to have moved just now."""

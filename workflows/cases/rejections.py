@@ -25,6 +25,9 @@ class Rejections:
         self.choice: str | None = None
         self.escalation: Escalate | None = None
         self._parted_with: Mapping[LineId, int] = {}
+        self._offered: Mapping[LineId, int] = {}
+        self._offers = 0
+        self._time_left = timedelta(0)
 
     @property
     def new(self) -> int:
@@ -34,18 +37,27 @@ class Rejections:
         return sum(max(0, count - known.get(line, 0)) for line, count in rejected.items())
 
     async def offer_ways_on(self) -> None:
-        """Let the customer choose what becomes of the units, or escalate; silence sends them back."""
+        """Let the customer choose what becomes of the units, or escalate; silence sends them back.
+
+        Units that come meanwhile are judged and paid first; the customer's time stands still for as long.
+        """
         case = self._case
-        self._forget_answers()
         case.enter(P.INSPECTION_REJECTED)
         offered = case.inbound.goods.rejected
-        until = case.asked.due(days=case.asked.timers.escalation_days)
+        is_new = offered != self._offered
+        if is_new:
+            self._begin(offered)
+        until = workflow.now() + self._time_left
         case.file.options = self._options(until)
         values = {"units": str(self.new), "answer_by": until.isoformat()}
-        await case.tell("inspection_rejected", values)
+        if is_new:
+            await case.tell("inspection_rejected", values, fact=f"rejection-{self._offers}")
         wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.RETURN_GOODS)
-        await case.wait(wanted, lambda: self.choice is not None or self.escalation is not None)
+        was_early = await case.wait(wanted, lambda: self._is_answered or case.goods_press)
         until = case.waiting.ended_at or until
+        if was_early and not self._is_answered:
+            case.file.options, self._time_left = (), until - workflow.now()
+            return
         if self.escalation is not None and self.choice is None:
             await self._review(self.escalation)
             if self.new and self.choice is None and workflow.now() < until:
@@ -53,16 +65,23 @@ class Rejections:
                 values["answer_by"] = until.isoformat()
                 await case.tell("inspection_rejected", values, fact=f"rejection-stands-{until:%Y%m%d%H%M}")
                 await case.wait(wanted, lambda: self.choice is not None)
-        case.file.options = ()
+        case.file.options, self._offered = (), {}
         await self._part_with(offered, self.choice)
 
     def leave(self) -> None:
         """Leave the units to people who see to the goods anyway."""
         self._parted_with = self._case.inbound.goods.rejected
 
-    def _forget_answers(self) -> None:
-        """What was said of an earlier rejection does not answer the next one."""
+    @property
+    def _is_answered(self) -> bool:
+        return self.choice is not None or self.escalation is not None
+
+    def _begin(self, offered: Mapping[LineId, int]) -> None:
+        """Ask anew: what was said of an earlier rejection does not answer this one."""
         self.choice = self.escalation = None
+        self._offered, self._offers = offered, self._offers + 1
+        asked = self._case.asked
+        self._time_left = asked.due(days=asked.timers.escalation_days) - workflow.now()
 
     def _options(self, ready_by: datetime) -> tuple[Option, ...]:
         free = Money.zero(self._case.request.currency)

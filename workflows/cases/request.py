@@ -241,7 +241,7 @@ class Request:
             policy.prepaid_labels,
             self.ground.refundable,
             grades=self._case.inbound.goods.grades,
-            settled=self._case.file.settled,
+            settled=self._case.given,
         )
         try:
             return quote_return(order, some, policy, terms)

@@ -53,8 +53,10 @@ class ReturnCase(CommandedCase):
         self.asked = Request(self)
         self.inbound = Inbound(self)
         self.rejections = Rejections(self)
-        self.money = Refunding(self, request.return_.refund_to)
+        self.money = Refunding(self, self._tell_refunded, request.return_.refund_to)
         self.settlements = 0
+        # What was asked to go back so far; it is settled when nothing of it is on its way any more.
+        self.given: Quote | None = None
         # What was paid of each line, or left to a person.
         self.dealt_with: Mapping[LineId, int] = {}
         self.told = dict.fromkeys(RefundTo, Money.zero(request.currency))
@@ -122,17 +124,17 @@ class ReturnCase(CommandedCase):
         return await self.asked.review_escalation()
 
     async def _settle_what_came(self) -> ReturnPhase:
-        """Pay what was accepted so far, as often as more comes, until nothing is missing or awaited."""
+        """Do what presses most until nothing is missing or awaited; goods, whose time runs by law, first."""
         while True:
-            if self.money.failed:
-                await self._see_money_through()
-            if self.inbound.goods.uninspected:
-                await self.inbound.is_judged()
-            await self._refund_accepted()
-            if self.rejections.new:
-                await self.rejections.offer_ways_on()
+            if self._is_unpaid:
                 await self._refund_accepted()
-            if not await self.inbound.rest_comes():
+            elif self.inbound.goods.uninspected:
+                await self.inbound.is_judged()
+            elif self.money.is_open:
+                await self._see_money_through()
+            elif self.rejections.new:
+                await self.rejections.offer_ways_on()
+            elif not await self.inbound.rest_comes():
                 break
         await self.asked.settle_units(self.dealt_with)
         await self.inbound.expect_no_more()
@@ -142,15 +144,14 @@ class ReturnCase(CommandedCase):
         """Give back what the accepted units are worth beyond what has been settled before."""
         # More may be accepted while this is paid: it is the next settlement's.
         goods = self.inbound.goods
-        if not self._is_unpaid:
-            return
         # Other cases of the order may have been paid meanwhile: it is their shipping or this one's.
         await self.asked.look_again()
         due = self.asked.quote_for(goods.refundable)
-        owed = beyond(due, self.file.settled)
+        before = self.given and replace(self.given, to=self.money.shares())
+        owed, self.given = beyond(due, before), due
         self.dealt_with = goods.refundable
         if not owed.refund.minor_units:
-            self._note_settled(due, owed)
+            self._note_settled()
             return
         # Seen by other cases of the order before the money moves, which may take days: the last one's quote
         # has the shipping.
@@ -164,24 +165,28 @@ class ReturnCase(CommandedCase):
             tax_inclusive=self.asked.tax_inclusive,
             patience=self._patience,
         )
-        self._note_settled(due, owed)
+        self._note_settled()
         await self._tell_refunded()
 
-    def _note_settled(self, due: Quote, owed: Quote) -> None:
-        """Keep what has been settled, and say what the storefront gives and takes back in kind."""
-        self.file.settled = replace(due, to=self.money.shares())
+    def _note_settled(self) -> None:
+        """Keep what is settled for good, and say what the storefront gives and takes back in kind."""
+        if self.given is None or self.money.is_open:
+            return
+        more = beyond(self.given, self.file.settled)
+        self.file.settled = replace(self.given, to=self.money.shares())
         given = [
-            *([f"{owed.points_back} points back"] if owed.points_back else []),
-            *([f"{owed.points_clawed_back} points clawed back"] if owed.points_clawed_back else []),
-            *(f"coupon {code} back" for code in owed.coupons_back),
+            *([f"{more.points_back} points back"] if more.points_back else []),
+            *([f"{more.points_clawed_back} points clawed back"] if more.points_clawed_back else []),
+            *(f"coupon {code} back" for code in more.coupons_back),
         ]
         if given:
             self.record("settled_in_kind", detail=", ".join(given))
 
     async def _see_money_through(self) -> None:
-        """Money that had moved came back from the bank: finance decides, and what moves is told."""
+        """Wait for money on its way; what came back is finance's to decide, and what moves is told."""
         self.enter(P.REFUNDING)
-        await self.money.see_through(self._patience)
+        await self.money.see_through(self._patience, lambda: self.goods_press)
+        self._note_settled()
         await self._tell_refunded()
 
     @property
@@ -251,8 +256,13 @@ class ReturnCase(CommandedCase):
         return self._goods_wait or bool(self.money.failed)
 
     @property
+    def goods_press(self) -> bool:
+        """Whether units wait to be judged or paid: they go before whatever else the case waits for."""
+        return bool(self.inbound.goods.uninspected) or self._is_unpaid
+
+    @property
     def _goods_wait(self) -> bool:
-        return bool(self.inbound.goods.uninspected or self.rejections.new) or self._is_unpaid
+        return self.goods_press or bool(self.rejections.new)
 
     @property
     def _is_unpaid(self) -> bool:
