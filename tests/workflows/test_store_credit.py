@@ -99,6 +99,34 @@ async def test_without_the_customers_word_it_stays_money(stage: Stage, answer: s
     assert (credited(stage), stage.told()[-1]) == ([], "refund_succeeded")
 
 
+async def test_goods_that_come_while_the_customer_chooses_are_settled(stage: Stage) -> None:
+    """The third lantern is judged and paid meanwhile; the offer for the others stands until answered."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_declined")
+    await stage.open(quantity=3)
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until_true(lambda: "refund_stuck" in stage.open_tasks())
+    await stage.complete("refund_stuck", "offer_store_credit", AGENT)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].options != ())
+    stage.world.payments.behave("pay_536365", "card")
+    await stage.receive(1)
+    await stage.inspect(accepted=1)
+    await stage.until_true(lambda: len(stage.world.register.cases[stage.case_id].refunds) == 2)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].options != ())
+    assert stage.told().count("refund_choice") == 1
+    await stage.command("choose", Choose(CUSTOMER, "store_credit"))
+
+    closed = await stage.until("refunded")
+    assert sorted(legs(closed)) == sorted(
+        [
+            (510, MONEY, RefundStatus.FAILED),
+            (255, MONEY, RefundStatus.SUCCEEDED),
+            (510, CREDIT, RefundStatus.SUCCEEDED),
+        ]
+    )
+
+
 async def test_money_that_came_back_late_may_become_credit(stage: Stage) -> None:
     """The bank returns it after the case was closed: told of money, then of credit, each when it was true."""
     await stage.sell()
