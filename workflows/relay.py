@@ -12,11 +12,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from services.domain.case import PREFIXES, CaseKind, RefundStatus
+from services.domain.case import PREFIXES, CaseKind, CaseSnapshot, RefundStatus
 from services.domain.dispute import QUIET
-from services.domain.errors import RecourseError
+from services.domain.errors import CaseNotFound, RecourseError
 from services.domain.facts import DisputeChanged, Fact, FactKind
-from services.domain.ids import TaskId, derived_id
+from services.domain.ids import RefundId, TaskId, derived_id
 from services.domain.inbox import InboxTask
 from services.platform.grpc_errors import ServiceFault
 
@@ -42,7 +42,10 @@ class CaseBook(Protocol):
     async def tell(self, kind: CaseKind, case_id: str, fact: Fact) -> bool: ...
 
 
-class Inbox(Protocol):
+class Casework(Protocol):
+    """What became of a case that has ended, and the people who see to what it cannot."""
+
+    async def get(self, store_id: str, case_id: str) -> CaseSnapshot: ...
     async def open_task(self, task: InboxTask) -> InboxTask: ...
 
 
@@ -52,7 +55,7 @@ class Relay:
 
     sources: Mapping[str, Source]
     cases: CaseBook
-    inbox: Inbox
+    casework: Casework
 
     async def run(self) -> None:
         """Relay until cancelled."""
@@ -95,8 +98,20 @@ class Relay:
         kind = _KINDS.get(fact.case_id.partition("-")[0]) if fact.case_id else None
         if fact.case_id and kind and await self.cases.tell(kind, fact.case_id, fact):
             return
-        if task := task_for(fact):
-            await self.inbox.open_task(task)
+        if task := task_for(fact, moved_twice=await self._has_moved_twice(fact)):
+            await self.casework.open_task(task)
+
+    async def _has_moved_twice(self, fact: Fact) -> bool:
+        """Tell whether a refund moved without which its case has ended: finance had paid it outside."""
+        refund = fact.refund
+        if refund is None or refund.status is not RefundStatus.SUCCEEDED or not fact.case_id:
+            return False
+        try:
+            case = await self.casework.get(fact.store_id, fact.case_id)
+        except CaseNotFound:
+            return False
+        legs = {leg.refund_id: leg.status for leg in case.refunds}
+        return legs.get(refund.refund_id or RefundId(""), refund.status) is not RefundStatus.SUCCEEDED
 
 
 def _by_case(facts: Iterable[Fact]) -> list[list[Fact]]:
@@ -116,9 +131,9 @@ _TASKS: Final[Mapping[FactKind, tuple[str, str]]] = {
 }
 
 
-def task_for(fact: Fact) -> InboxTask | None:
+def task_for(fact: Fact, *, moved_twice: bool = False) -> InboxTask | None:
     """Return the task that a fact without a running case becomes; None when it needs nobody."""
-    if fact.kind not in _TASKS or _is_expected(fact):
+    if fact.kind not in _TASKS or (_is_expected(fact) and not moved_twice):
         return None
     queue, title = _TASKS[fact.kind]
     about: dict[str, str | None] = {
@@ -141,8 +156,8 @@ def task_for(fact: Fact) -> InboxTask | None:
         task_id=TaskId(derived_id("fact", fact.event_id)),
         store_id=fact.store_id,
         queue=queue,
-        kind=f"stray_{fact.kind}",
-        title=title,
+        kind="paid_twice" if moved_twice else f"stray_{fact.kind}",
+        title="A refund moved that finance had paid outside" if moved_twice else title,
         due_at=_due(fact),
         context={name: value for name, value in about.items() if value},
         outcomes=("done",),

@@ -14,7 +14,7 @@ from services.domain.facts import DisputeChanged, Fact, FactKind, RefundChanged
 from services.domain.ids import CaseId, EventId, PaymentId, RefundId
 from services.domain.logistics import Receipt, ReceivedLine
 from services.domain.money import Money
-from tests.builders import NOW, STORE
+from tests.builders import NOW, STORE, a_policy_with_timers
 from tests.fixtures.temporal import Stage
 from workflows.relay import Relay, task_for
 
@@ -141,6 +141,31 @@ def test_finance_hears_of_what_it_has_to_see_to(fact: Fact, queue: str | None) -
     """A refund made outside, or failed after its case ended, is finance's; an arrived one nobody's."""
     task = task_for(fact)
     assert (task.queue if task else None) == queue
+
+
+@pytest.mark.parametrize("method", ["card_refund_pending", "card"])
+async def test_a_refund_that_moves_after_its_case_has_ended(
+    stage: Stage, relay: Relay, outbox: Outbox, method: str
+) -> None:
+    """One that finance had paid outside is paid twice now; one that the case saw move asks nobody."""
+    stage.policy = a_policy_with_timers(provider_pending_days=0)
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", method)
+    await stage.open()
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    if method == "card_refund_pending":
+        await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+        await stage.complete("refund_stuck", "settled_outside")
+    (refund,) = (await stage.until("refunded")).refunds
+    await stage.advance(days=60)
+    moved = RefundChanged(refund.payment_id, refund.amount, RefundStatus.SUCCEEDED, refund.refund_id)
+    fact = Fact(EventId("e1"), FactKind.REFUND_CHANGED, NOW, STORE, stage.case_id, refund=moved)
+    outbox.facts.append(fact)
+
+    assert not await stage.cases.tell(stage.kind, stage.case_id, fact)
+    assert await relay.relay_once(outbox, 0) == ["e1"]
+    assert stage.open_tasks() == (["paid_twice"] if method == "card_refund_pending" else [])
 
 
 @pytest.mark.parametrize(("days", "due"), [(1, 1), (20, 2), (None, 2)])
