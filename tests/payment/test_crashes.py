@@ -146,6 +146,6 @@ async def test_racing_refunds_leave_the_books_right(refunds, pool):
     asked = [refunds.issue(an_intent(f"s{number % 20}", amount=100)) for number in range(30)]
     await asyncio.gather(*asked, return_exceptions=True)
 
-    reports = await BookRepository(pool).check_invariants(STORE)
+    reports = await BookRepository(pool).check_invariants(STORE, 5)
     assert [report.name for report in reports if report.violations] == []
     assert (await refunds.balance(STORE, PAYMENT)).refunded.minor_units == 1500
