@@ -67,9 +67,13 @@ class Records(Protocol):
     async def unsettled(self, before: datetime, after: str, limit: int) -> list[Reserved]: ...
     async def undecided(self, after: str, limit: int) -> list[KnownDispute]: ...
     async def refunds_told(self, ids: Sequence[str]) -> dict[str, RefundStatus]: ...
+    async def still_asked_for(self, ids: Sequence[str]) -> set[str]:
+        """Return which of these are refunds of ours whose answer never came; whatever else it is is none."""
+
     async def disputes_told(self, provider: str, ids: Sequence[str]) -> dict[str, DisputeStatus]: ...
     async def settle(self, known: Refund, told: ProviderRefund, at: datetime) -> Refund: ...
-    async def apply(self, provider: str, event: ProviderEvent) -> None: ...
+    async def apply(self, provider: str, event: ProviderEvent) -> bool:
+        """Take what a webhook would have told; False when it changed nothing here."""
 
 
 @dataclass
@@ -160,8 +164,8 @@ class Janitor:
             refund = await self.records.settle(refund, replace(told, status=refund.status), now)
         if told.status is not refund.status:
             event_id = derived_id("listed", refund.intent.refund_id, told.status)
-            await self.records.apply(reserved.provider, ProviderEvent(event_id, now, told))
-            step.repaired.append(refund.intent.refund_id)
+            if await self.records.apply(reserved.provider, ProviderEvent(event_id, now, told)):
+                step.repaired.append(refund.intent.refund_id)
 
     async def _open_disputes(self, step: _Step, walk: Walk) -> str | None:
         """Ask for each dispute that is not ruled: a ruling may come when no list reaches back so far."""
@@ -195,17 +199,20 @@ class _Listed:
         )
         step.checked += len(page)
         known = await self.records.refunds_told([str(told.provider_refund_id) for told in page])
+        asked_for = await self.records.still_asked_for([told.refund_id for told in page if told.refund_id])
         for told in page:
             before = known.get(str(told.provider_refund_id))
-            # Ours, and not known by its provider's id: it is still being asked for, or open too long.
-            is_ours = before is None and told.refund_id is not None
+            # Ours, and not known by its provider's id: whoever asked for it, or our look at what is open,
+            # settles it. Any other id is somebody's note on a refund made outside.
+            is_ours = before is None and told.refund_id in asked_for
             # What contradicts us is no news that a webhook could bring: the books' review asks about it.
             is_news = before is None or told.status in TRANSITIONS[before]
             if is_ours or not is_news or told.created_at is None:
                 continue
             event_id = derived_id("listed", str(told.provider_refund_id), told.status)
-            await self.records.apply(self.name, ProviderEvent(event_id, told.created_at, told))
-            step.repaired.append(str(told.provider_refund_id))
+            # What is of a payment that is not ours changes nothing, however often it is listed.
+            if await self.records.apply(self.name, ProviderEvent(event_id, told.created_at, told)):
+                step.repaired.append(str(told.provider_refund_id))
         return None if is_last else str(page[-1].provider_refund_id)
 
     async def disputes(self, step: _Step, walk: Walk) -> str | None:

@@ -295,6 +295,9 @@ SELECT {REFUND_COLUMNS}, {PAYMENT_COLUMNS}
 REFUNDS_TOLD = """
 SELECT provider_refund_id, status FROM refunds WHERE provider_refund_id = ANY ($1::text[])
 """
+STILL_ASKED_FOR = """
+SELECT refund_id FROM refunds WHERE refund_id = ANY ($1::uuid[]) AND provider_refund_id IS NULL
+"""
 # Also of payments that are not ours: what was told of them is kept, and not told to us again.
 LAST_TOLD = """
 SELECT DISTINCT ON (told.provider_dispute_id) told.provider_dispute_id,

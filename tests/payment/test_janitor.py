@@ -17,6 +17,8 @@ from tests.fixtures.sandbox import Outside
 
 PAYMENT = "pay_536365"
 MANY = 620
+# An id of the form that ours have, and of no refund of ours.
+STRANGE = "3f0c8a52-5d0b-4b7e-9d3a-0a1b2c3d4e5f"
 AGED = """
 ALTER TABLE ledger_entries DISABLE TRIGGER USER;
 UPDATE ledger_entries SET posted_at = now() - interval '61 minutes'
@@ -101,6 +103,35 @@ async def test_a_refund_made_in_the_dashboard_is_booked(payments, paid, sandbox,
     assert (await payments.balance(STORE, PAYMENT)).refunded == Money(300, "GBP")
     assert [fact.refund.refund_id for fact in await facts("payment")] == [None]
     assert await broken() == {}
+
+
+@pytest.mark.parametrize("noted", ["shop-4711", STRANGE, "our own"])
+async def test_whatever_id_is_noted_on_a_refund_made_outside_it_is_booked(
+    payments, paid, sandbox, mend, broken, noted
+):
+    """By another integration, or by hand: only an id that we are still asking for makes it ours."""
+    await paid()
+    await payments.issue(an_intent())
+    made = await sandbox.refund_by_hand(
+        PAYMENT, 300, refund_id=an_intent().refund_id if noted == "our own" else noted
+    )
+
+    assert (await mend()).repaired == (made["id"],)
+    assert (await mend()).repaired == ()
+    assert (await payments.balance(STORE, PAYMENT)).refunded == Money(555, "GBP")
+    assert set(await broken()) <= {"one_movement_per_intent"}
+
+
+async def test_what_is_of_no_payment_of_ours_is_nothing_repaired(paid, sandbox, database, mend, facts):
+    """Somebody else uses the account too; however often it is listed, nothing changes here."""
+    await paid()
+    await sandbox.refund_by_hand(PAYMENT, 300)
+    await (await database("payment")).execute("UPDATE payments SET provider_ref = 'pi_else'")
+
+    looks = [await mend() for _ in range(2)]
+
+    assert [(look.checked, look.repaired) for look in looks] == [(1, ())] * 2
+    assert await facts("payment") == []
 
 
 async def test_a_refund_the_bank_returned_is_booked(payments, paid, days_pass, mend, facts, broken):

@@ -35,40 +35,46 @@ class EventRepository:
         assert row is not None
         return Kept(row["is_new"], row["is_applied"])
 
-    async def apply(self, provider: str, event: ProviderEvent) -> None:
+    async def apply(self, provider: str, event: ProviderEvent) -> bool:
         """Apply a kept event; twice is as good as once. What is asked about now is left to whoever asks.
+
+        Returns whether a refund changed by it, or a dispute was told.
 
         Raises:
             DependencyUnavailable: If a failure arrives while the refund is still being asked for; the
                 provider sends it again.
         """
+        has_changed = event.dispute is not None
         async with transaction(self._pool) as connection:
             if event.refund is not None:
-                await self._apply(connection, provider, event, event.refund)
+                has_changed |= await self._apply(connection, provider, event, event.refund)
             if event.dispute is not None:
                 await take_telling(connection, provider, event.dispute, event.event_id, event.occurred_at)
             await connection.execute(queries.EVENT_APPLIED, provider, event.event_id)
+        return has_changed
 
     async def _apply(
         self, connection: Connection, provider: str, event: ProviderEvent, told: ProviderRefund
-    ) -> None:
-        row = await connection.fetchrow(queries.LOCK_TOLD, _uuid(told.refund_id), told.provider_refund_id)
-        if row is None or row["provider_refund_id"] not in {None, told.provider_refund_id}:
+    ) -> bool:
+        row = await connection.fetchrow(queries.LOCK_TOLD, uuid_of(told.refund_id), told.provider_refund_id)
+        is_outside = row is None or row["provider_refund_id"] not in {None, told.provider_refund_id}
+        if is_outside:
             # Not asked for by us (the provider's dashboard), whatever id it was given there: it counts
             # against the caps as well.
             await self._insert_outside(connection, provider, event, told)
             row = await connection.fetchrow(queries.LOCK_TOLD, None, told.provider_refund_id)
         if row is None:
-            return
+            return False
         if row["provider_refund_id"] is None:
             if told.status is RefundStatus.FAILED:
                 raise DependencyUnavailable("the refund is being asked for; send it again")
-            return
+            return False
         known = to_refund(row)
         refund = settled(known, told, event.occurred_at)
         await store_settlement(connection, known, refund, event.occurred_at)
         if refund.status is not known.status:
             await record(connection, refund_fact(row, refund, event.occurred_at))
+        return is_outside or refund.status is not known.status
 
     async def _insert_outside(
         self, connection: Connection, provider: str, event: ProviderEvent, told: ProviderRefund
@@ -87,7 +93,7 @@ class EventRepository:
         )
 
 
-def _uuid(refund_id: str | None) -> UUID | None:
+def uuid_of(refund_id: str | None) -> UUID | None:
     """Return an id of ours; whatever else somebody noted under its name is none."""
     try:
         return UUID(refund_id) if refund_id else None

@@ -10,7 +10,7 @@ from services.payment import queries
 from services.payment.disputes import KnownDispute
 from services.payment.janitor import Bounds, Walk
 from services.payment.refunds import ProviderEvent, ProviderRefund, Reserved
-from services.payment.repository.events import EventRepository
+from services.payment.repository.events import EventRepository, uuid_of
 from services.payment.repository.refunds import RefundRepository
 from services.payment.repository.rows import to_payment, to_refund
 from services.platform.database import Pool
@@ -43,6 +43,10 @@ class RecordRepository:
         rows = await self._pool.fetch(queries.REFUNDS_TOLD, list(ids))
         return {row["provider_refund_id"]: RefundStatus(row["status"]) for row in rows}
 
+    async def still_asked_for(self, ids: Sequence[str]) -> set[str]:
+        ours = [found for found in map(uuid_of, ids) if found]
+        return {str(row["refund_id"]) for row in await self._pool.fetch(queries.STILL_ASKED_FOR, ours)}
+
     async def undecided(self, after: str, limit: int) -> list[KnownDispute]:
         rows = await self._pool.fetch(queries.UNDECIDED, after or None, limit)
         return [
@@ -62,5 +66,5 @@ class RecordRepository:
     async def settle(self, known: Refund, told: ProviderRefund, at: datetime) -> Refund:
         return await self._refunds.settle(known, told, at)
 
-    async def apply(self, provider: str, event: ProviderEvent) -> None:
-        await self._events.apply(provider, event)
+    async def apply(self, provider: str, event: ProviderEvent) -> bool:
+        return await self._events.apply(provider, event)
