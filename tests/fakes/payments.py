@@ -31,6 +31,11 @@ from services.domain.refund import (
 )
 from tests.fakes.switchboard import Switchboard
 
+_OUTCOMES = {
+    "card_refund_declined": RefundStatus.FAILED,
+    "card_refund_pending": RefundStatus.PENDING,
+    "card_refund_stuck": RefundStatus.PENDING,
+}
 _SETTLES_AT_POLL = 2
 _LOSES_FIRST_ANSWER = frozenset({"card_answer_lost", "card_slow"})
 _MOVING = frozenset({RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION})
@@ -56,8 +61,7 @@ class FakeProvider:
             raise DependencyUnavailable("the provider is down")
         if intent.refund_id in self.refunds:
             return self.refunds[intent.refund_id]
-        outcomes = {"card_refund_declined": RefundStatus.FAILED, "card_refund_pending": RefundStatus.PENDING}
-        status = self.refunds[intent.refund_id] = outcomes.get(method, RefundStatus.SUCCEEDED)
+        status = self.refunds[intent.refund_id] = _OUTCOMES.get(method, RefundStatus.SUCCEEDED)
         if status is RefundStatus.SUCCEEDED:
             self.board.done("provider", "moved", intent.refund_id)
         if method in _LOSES_FIRST_ANSWER:
@@ -65,11 +69,12 @@ class FakeProvider:
         return status
 
     def look_up(self, intent: RefundIntent) -> RefundStatus:
-        """Tell how a refund stands; a pending one settles when asked often enough."""
-        if self.methods[intent.payment_id] == "card_down":
+        """Tell how a refund stands; a pending one settles when asked often enough, unless it is stuck."""
+        method = self.methods[intent.payment_id]
+        if method == "card_down":
             raise DependencyUnavailable("the provider is down")
         self._polls[intent.refund_id] = self._polls.get(intent.refund_id, 0) + 1
-        is_due = self._polls[intent.refund_id] >= _SETTLES_AT_POLL
+        is_due = self._polls[intent.refund_id] >= _SETTLES_AT_POLL and method != "card_refund_stuck"
         if self.refunds[intent.refund_id] is RefundStatus.PENDING and is_due:
             self.refunds[intent.refund_id] = RefundStatus.SUCCEEDED
             self.board.done("provider", "moved", intent.refund_id)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.domain.case import CaseSnapshot, CaseStatus, RefundStatus, TaskState
+from services.domain.case import Action, CaseSnapshot, CaseStatus, Party, RefundStatus, TaskState
 from services.domain.facts import RefundChanged
 from services.domain.ids import PaymentId
 from services.domain.order import OrderAsSold, Payment
@@ -126,3 +126,44 @@ async def test_what_moves_after_it_was_paid_outside_is_seen(stage: Stage) -> Non
 
     await stage.until_true(lambda: published(stage).refunds[0].status is SUCCEEDED)
     assert stage.open_tasks() == ["paid_twice"]
+
+
+async def test_a_retry_has_a_time_of_its_own(stage: Stage) -> None:
+    """Finance is slow: what is sent again long after the first sending is watched as if it were the first."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_declined")
+    await finance_is_asked(stage)
+    for _ in range(9):
+        await stage.advance(days=1)
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+    stage.world.payments.behave("pay_536365", "card_refund_pending")
+    await stage.complete("refund_stuck", "retry", AGENT)
+    await stage.until_true(lambda: statuses(stage) == {"pay_536365": PENDING})
+    waiting = (await stage.now()).waiting_on
+    assert waiting is not None
+    assert (waiting.party, waiting.action) == (Party.PROVIDER, Action.MOVE_MONEY)
+    await stage.advance(minutes=1, seconds=5)
+    await stage.advance(minutes=5)
+
+    closed = await stage.until("refunded")
+    assert [refund.status for refund in closed.refunds] == [FAILED, SUCCEEDED]
+    assert stage.open_tasks() == []
+
+
+async def test_what_is_sent_again_does_not_prolong_the_time_of_the_rest(stage: Stage) -> None:
+    """B is sent again on A's last day: finance is asked about A on that day, and not yet about B."""
+    stage.policy = a_policy_with_timers(provider_pending_days=2)
+    await stage.sell(two_tenders())
+    stage.world.payments.behave("A", "card_refund_stuck")
+    stage.world.payments.behave("B", "card_refund_declined")
+    await finance_is_asked(stage)
+    await stage.advance(days=1, hours=23)
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+    stage.world.payments.behave("B", "card_refund_pending")
+    await stage.complete("refund_stuck", "retry", AGENT)
+    await stage.until_true(lambda: statuses(stage) == {"A": PENDING, "B": PENDING})
+    assert stage.open_tasks() == []
+    await stage.advance(hours=1, minutes=1)
+
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+    assert stage.task("refund_stuck").context["payment_id"] == "A"

@@ -35,25 +35,15 @@ from services.domain.quote import Quote, TenderShare
 from services.domain.refund import TRANSITIONS, Refund, RefundIntent, RefundPart
 from workflows.activities.payment import CheckRefund, PaymentActivities
 from workflows.cases.anatomy import Case
+from workflows.cases.patience import Patience, Watch
 from workflows.effects import refusal
 from workflows.options import MOVE_MONEY, with_summary
 from workflows.tasks import Ask
 from workflows.waiting import Reminder
 
-# When a pending refund is asked about: soon, then ever more rarely (hours after the first half hour).
-_ASK_AFTER_MINUTES = (1, 5, 10, 20, 30)
-_ASK_EVERY = timedelta(hours=6)
 _PERSON_ANSWERS_WITHIN = timedelta(days=2)
 _MOVING = {RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION}
 _DEAD = {RefundStatus.FAILED, RefundStatus.CANCELED}
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a provider may keep us waiting, and how long a customer's choice stays open, by policy."""
-
-    pending_for: timedelta
-    choice_for: timedelta
 
 
 @dataclass
@@ -76,8 +66,7 @@ class Refunding:
     _offers: dict[RefundId, timedelta] = field(default_factory=dict)
     _disputed: set[RefundId] = field(default_factory=set)
     _free: set[PaymentId] = field(default_factory=set)
-    _watched_from: datetime = field(default_factory=workflow.now)
-    _until: datetime = field(default_factory=workflow.now)
+    _watches: dict[RefundId, Watch] = field(default_factory=dict)
 
     async def pay(
         self, quote: Quote, *, step: str, cause: str, tax_inclusive: bool, patience: Patience
@@ -89,12 +78,17 @@ class Refunding:
             return
         until = workflow.now() + patience.pending_for
         async with self.case.showing(WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE)):
-            await asyncio.gather(*(self._issue(intent) for intent in legs))
-        self._watch(patience)
+            await self._send(legs, patience)
 
-    def _watch(self, patience: Patience) -> None:
-        """Start to ask the provider, soon and then ever more rarely."""
-        self._watched_from, self._until = workflow.now(), workflow.now() + patience.pending_for
+    async def _send(self, legs: Sequence[RefundIntent], patience: Patience) -> None:
+        await asyncio.gather(*(self._issue(intent) for intent in legs))
+        for intent in legs:
+            self._watch(intent.refund_id, patience)
+
+    def _watch(self, refund_id: RefundId, patience: Patience) -> None:
+        """Start to ask the provider, soon and then ever more rarely; a leg sent again has its own time."""
+        now = workflow.now()
+        self._watches[refund_id] = Watch(now, now + patience.pending_for)
 
     def _intent(
         self, share: TenderShare, parts: Sequence[RefundPart], quote: Quote, step: str, cause: str
@@ -236,30 +230,31 @@ class Refunding:
             if freed := self.freed:
                 # What finds the money held once more is refused anew, and waits for the next ruling.
                 self._free.difference_update(leg.payment_id for leg in freed)
-                await asyncio.gather(*(self._retry(leg, "the bank's ruling") for leg in freed))
+                again = [self._anew(leg, "the bank's ruling") for leg in freed]
+                await self._send(again, patience)
             elif self.failed and self.failed[0].refund_id in self._offers:
-                await self._await_choice(self.failed[0], unless)
+                await self._await_choice(self.failed[0], patience, unless)
             elif self.failed:
                 await self._ask_finance(self.failed[0], patience, unless)
             elif not await self._provider_settles(unless):
-                await self._ask_finance(self.moving[0], patience, unless)
+                await self._ask_finance(self._longest_out(), patience, unless)
+
+    def _longest_out(self) -> CaseRefund:
+        """Return the moving leg whose time is over first."""
+        return min(self.moving, key=lambda leg: self._watches[leg.refund_id].until)
 
     async def _provider_settles(self, unless: Callable[[], bool]) -> bool:
+        until = self._watches[self._longest_out().refund_id].until
         return await self.case.wait(
-            WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, self._until, Then.ASK_FINANCE),
+            WaitingOn(Party.PROVIDER, Action.MOVE_MONEY, until, Then.ASK_FINANCE),
             lambda: not self.moving or bool(self.failed) or unless(),
             self.polls(),
         )
 
     def polls(self) -> tuple[Reminder, ...]:
-        """Return when the provider is still to be asked, counted from when the money was sent."""
-        if not self.moving:
-            return ()
-        start, until = self._watched_from, self._until
-        asks = [start + timedelta(minutes=minutes) for minutes in _ASK_AFTER_MINUTES]
-        while asks[-1] + _ASK_EVERY < until:
-            asks.append(asks[-1] + _ASK_EVERY)
-        return tuple(Reminder(at, self._ask_provider) for at in asks if at > workflow.now())
+        """Return when the provider is still to be asked, counted for each leg from when it was sent."""
+        asks = {at for leg in self.moving for at in self._watches[leg.refund_id].asks()}
+        return tuple(Reminder(at, self._ask_provider) for at in sorted(asks) if at > workflow.now())
 
     async def _ask_provider(self) -> None:
         for refund_id in [leg.refund_id for leg in self.moving]:
@@ -301,9 +296,9 @@ class Refunding:
         elif outcome == "offer_store_credit":
             await self._offer_credit(leg, by, patience)
         elif leg.status in _DEAD:
-            await self._retry(leg, by)
+            await self._send([self._anew(leg, by)], patience)
         else:
-            self._watch(patience)
+            self._watch(leg.refund_id, patience)
             await self._ask_provider()
 
     def _ways_on(self, leg: CaseRefund) -> tuple[str, ...]:
@@ -322,7 +317,7 @@ class Refunding:
         }
         await self.case.tell("refund_choice", values, fact=f"credit-offered-{leg.refund_id}")
 
-    async def _await_choice(self, leg: CaseRefund, unless: Callable[[], bool]) -> None:
+    async def _await_choice(self, leg: CaseRefund, patience: Patience, unless: Callable[[], bool]) -> None:
         """Wait for the customer's word; silence is no consent, and finance is asked again.
 
         What presses more is done first; the customer's time stands still for as long.
@@ -337,7 +332,8 @@ class Refunding:
             return
         del self._offers[leg.refund_id]
         if self.choice == "store_credit":
-            await self._retry(leg, "the customer's choice", RefundTo.STORE_CREDIT)
+            credit = self._anew(leg, "the customer's choice", RefundTo.STORE_CREDIT)
+            await self._send([credit], patience)
         else:
             self._declined.add(leg.refund_id)
 
@@ -352,18 +348,17 @@ class Refunding:
         self._paid_outside.add(leg.refund_id)
         self.case.record("refund_settled_outside", detail=f"by {by}")
 
-    async def _retry(self, leg: CaseRefund, by: str, destination: RefundTo | None = None) -> None:
+    def _anew(self, leg: CaseRefund, by: str, destination: RefundTo | None = None) -> RefundIntent:
         """Ask anew under a new id: the old one is dead and stays on the books as such."""
         self._given_up.add(leg.refund_id)
         old = self._intents[leg.refund_id]
-        again = replace(
+        return replace(
             old,
             refund_id=refund_id_for(old.case_id, f"retry-{leg.refund_id}", old.payment_id),
             cause=f"retry by {by}",
             requested_at=workflow.now(),
             destination=destination or old.destination,
         )
-        await self._issue(again)
 
 
 def _credit_or_money(currency: str, now: datetime) -> tuple[Option, ...]:

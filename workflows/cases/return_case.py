@@ -31,7 +31,8 @@ from services.domain.return_phases import TAKEN_IN, ReturnPhase, advance
 from workflows.cases.anatomy import NotOpened, Withdrawn, refused
 from workflows.cases.commands import CommandedCase
 from workflows.cases.inbound import Inbound
-from workflows.cases.refunding import Patience, Refunding
+from workflows.cases.patience import Patience
+from workflows.cases.refunding import Refunding
 from workflows.cases.rejections import Rejections
 from workflows.cases.request import Request
 from workflows.messages import CaseResult, Choose, Confirm, Escalate, OpenCase, RegisterParcel
