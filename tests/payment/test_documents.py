@@ -1,6 +1,7 @@
 """Invoices and their notes over the real service: who gets one, which number it has, what it never does."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -311,20 +312,34 @@ async def test_a_refund_that_does_not_succeed_is_not_credited(documents, sold, p
     assert await connection.fetchval("SELECT count(*) FROM document_dues") == 0
 
 
-async def test_what_cannot_be_credited_is_kept_and_holds_up_nobody(
-    documents, sold, payments, notes_of, database, broken
-):
-    """The order was changed after its invoice, and a line refunded that the invoice does not know."""
+@pytest.fixture
+async def uncreditable(documents, sold, payments) -> str:
+    """A refund of a line that the invoice does not know: the order was changed after it. Its id."""
     order = await sold()
     await documents.issue(invoice_id(), order, PERSON, NOW)
     changed = replace(order, version=2, lines=(a_line("2", tax=255),))
     await payments.register(payments_of(changed))
-    await payments.issue(an_intent("odd", parts=(RefundPart(255, LineId("2")),)))
-    other = await sold("2")
-    await documents.issue(invoice_id("2"), other, PERSON, NOW)
-    await payments.issue(
-        an_intent("fine", payment_id="pay_2", order_id="2", case_id="RT-0000-0000", refund_id=invoice_id("r"))
-    )
+    odd = await payments.issue(an_intent("odd", parts=(RefundPart(255, LineId("2")),)))
+    return odd.intent.refund_id
+
+
+@pytest.fixture
+def refund_another(documents, sold, payments) -> Callable[[], Awaitable[None]]:
+    """Refund order 2, which was invoiced."""
+
+    async def refund() -> None:
+        await documents.issue(invoice_id("2"), await sold("2"), PERSON, NOW)
+        other = an_intent("fine", payment_id="pay_2", order_id="2", case_id="RT-0000-0000")
+        await payments.issue(replace(other, refund_id=invoice_id("r")))
+
+    return refund
+
+
+async def test_what_cannot_be_credited_is_kept_and_holds_up_nobody(
+    uncreditable, refund_another, documents, notes_of, database, broken
+):
+    """The next in line gets its note; finance hears of the first after an hour."""
+    await refund_another()
 
     await notes_of(2, "2")
 
@@ -334,7 +349,18 @@ async def test_what_cannot_be_credited_is_kept_and_holds_up_nobody(
     assert len(await documents.of_order(STORE, "536365")) == 1
     assert await broken() == {}
     await connection.execute("UPDATE document_dues SET due_at = now() - interval '2 hours'")
-    assert await broken() == {"refunds_have_their_notes": (an_intent("odd").refund_id,)}
+    assert await broken() == {"refunds_have_their_notes": (uncreditable,)}
+
+
+@pytest.mark.usefixtures("uncreditable")
+async def test_what_was_tried_in_vain_for_years_holds_up_nobody(refund_another, notes_of, database):
+    """However often that was."""
+    connection = await database("payment")
+    await connection.execute("UPDATE document_dues SET attempts = 5000, try_at = now()")
+
+    await refund_another()
+
+    assert len(await notes_of(2, "2")) == 2
 
 
 async def test_the_books_notice_documents_that_do_not_add_up(documents, sold, database, broken):

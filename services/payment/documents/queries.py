@@ -59,6 +59,6 @@ SELECT r.status, r.amount, r.store_id, r.order_id, r.case_id, r.requested_at, r.
 DUE_DONE: Final = "UPDATE document_dues SET done_at = now(), problem = NULL WHERE due_id = $1"
 DUE_FAILED: Final = """
 UPDATE document_dues
-   SET attempts = attempts + 1, problem = $2, try_at = now() + $3::interval * least(2 ^ attempts, 64)
+   SET attempts = attempts + 1, problem = $2, try_at = now() + $3::interval * 2 ^ least(attempts, 6)
  WHERE due_id = $1 AND done_at IS NULL
 """
