@@ -51,11 +51,16 @@ SELECT payment_id, order_id, provider, method, currency, captured, captured_at, 
   FROM payments
  WHERE store_id = $1 AND payment_id = ANY ($2::text[])
 """
-# True when its provider has spoken of a dispute of it before we knew what it calls the payment.
+# Whoever names a payment and whoever is told of a dispute of that name go one after the other: neither can
+# miss the other. It is taken before the order's row.
+LOCK_NAME = "SELECT pg_advisory_xact_lock(hashtextextended($1 || '/' || $2, 3))"
+LOCK_ORDER_OF_PAYMENT = """
+SELECT FROM order_payments o JOIN payments p USING (store_id, order_id)
+ WHERE p.store_id = $1 AND p.payment_id = $2
+   FOR UPDATE OF o
+"""
 SET_PROVIDER_REF = """
 UPDATE payments SET provider_ref = $3 WHERE store_id = $1 AND payment_id = $2
-RETURNING EXISTS (SELECT FROM dispute_tellings told
-                   WHERE (told.provider, told.provider_ref) = (payments.provider, $3))
 """
 BALANCE = """
 SELECT p.currency, p.captured,
@@ -199,12 +204,12 @@ SELECT position, transaction_id, account, currency, minor_units, posted_at, busi
  ORDER BY position
  LIMIT $4
 """
-# Also what of a payment became store credit: there it has a name of its own.
+# Also what of a payment went elsewhere than back: who moved that has a name of its own for it.
 KNOWN_PAYMENTS = """
 SELECT payment_id, provider, provider_ref FROM payments WHERE store_id = $1 AND provider_ref IS NOT NULL
  UNION
-SELECT payment_id, 'store_credit', store_id || '/' || payment_id
-  FROM refunds WHERE store_id = $1 AND intent ->> 'destination' = 'store_credit'
+SELECT payment_id, intent ->> 'destination', store_id || '/' || payment_id
+  FROM refunds WHERE store_id = $1 AND intent ->> 'destination' <> 'original'
 """
 KNOWN_REFUNDS = """
 SELECT r.refund_id, r.provider_refund_id, r.status, r.amount, reserved.posted_at AS reserved_at
@@ -298,13 +303,17 @@ SELECT provider_refund_id, status FROM refunds WHERE provider_refund_id = ANY ($
 STILL_ASKED_FOR = """
 SELECT refund_id FROM refunds WHERE refund_id = ANY ($1::uuid[]) AND provider_refund_id IS NULL
 """
-# Also of payments that are not ours: what was told of them is kept, and not told to us again.
+# Also of payments that are not ours: what was told of them is kept, and not told to us again. What was told
+# of a payment of ours and never booked is as good as never told.
 LAST_TOLD = """
 SELECT DISTINCT ON (told.provider_dispute_id) told.provider_dispute_id,
        coalesce(d.status, told.status) AS status
   FROM dispute_tellings told
   LEFT JOIN disputes d USING (provider, provider_dispute_id)
  WHERE told.provider = $1 AND told.provider_dispute_id = ANY ($2::text[])
+   AND (d.dispute_id IS NOT NULL
+        OR NOT EXISTS (SELECT FROM payments p
+                        WHERE (p.provider, p.provider_ref) = (told.provider, told.provider_ref)))
  ORDER BY told.provider_dispute_id, told.told_at DESC
 """
 # An early warning is no dispute to its provider, and cannot be asked for as one.

@@ -23,6 +23,9 @@ Paid = Callable[..., Awaitable[None]]
 Letter = tuple[str, bytes]
 # 2026-03-02, when the tests play.
 CREATED = int(NOW.timestamp())
+TRIAL = """
+SELECT account, sum(minor_units)::bigint FROM ledger_entries GROUP BY account HAVING sum(minor_units) <> 0
+"""
 
 
 @pytest.fixture
@@ -103,3 +106,13 @@ def broken(payments: PaymentClient) -> Callable[[], Awaitable[dict[str, tuple[st
         return {one.name: one.examples for one in reports if one.violations}
 
     return report
+
+
+@pytest.fixture
+def trial(database):
+    """The balance of every account that has one."""
+
+    async def balances() -> dict[str, int]:
+        return dict(map(tuple, await (await database("payment")).fetch(TRIAL)))
+
+    return balances

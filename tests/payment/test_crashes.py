@@ -8,11 +8,14 @@ import pytest
 
 from services.domain.amounts import payments_of
 from services.domain.case import RefundStatus
-from services.domain.errors import DependencyUnavailable
+from services.domain.errors import DependencyUnavailable, PaymentDisputed
+from services.domain.money import Money
 from services.payment.providers.card_wire import CardWireProvider
 from services.payment.refunds import Refunds
 from services.payment.repository.books import BookRepository
+from services.payment.repository.events import EventRepository
 from services.payment.repository.refunds import RefundRepository
+from services.payment.webhooks import Webhooks
 from services.platform.database import Pool, open_pool
 from tests.builders import NOW, STORE, an_intent, an_order
 from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET
@@ -23,6 +26,8 @@ WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 CUT = """
 SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'recourse-payment'
 """
+
+KEPT = "INSERT INTO provider_events (provider, event_id, payload) VALUES ('sandbox', 'evt_1', '')"
 
 
 class Dying:
@@ -90,6 +95,40 @@ async def test_a_refund_that_died_is_finished_by_a_repeat(refunds, provider, san
     assert (balance.refunded.minor_units, balance.pending.minor_units) == (255, 0)
 
 
+@pytest.mark.parametrize("repeat", ["register", "issue"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        (moment, step)
+        for moment in ("before", "after")
+        for step in ("store register", "provider register", "store registered")
+    ],
+)
+async def test_a_registration_that_died_is_finished_by_a_repeat(
+    pool, provider, sandbox, dispute_letter, instant, repeat
+):
+    """The process dies at one of six instants; what the bank had told of the payment is booked once."""
+    moment, (who, method) = instant[0], instant[1].split()
+    cut: dict[str, Any] = {"store": RefundRepository(pool), "provider": provider}
+    healthy = Refunds(cut["store"], {"sandbox": provider})
+    cut[who] = Dying(cut[who], method, moment)
+    webhooks = Webhooks(EventRepository(pool), {"sandbox": provider})
+    await webhooks.receive("sandbox", *dispute_letter("evt_1", "needs_response", 0, 400))
+    with pytest.raises(asyncio.CancelledError):
+        await Refunds(cut["store"], {"sandbox": cut["provider"]}).register(payments_of(an_order()))
+
+    if repeat == "register" or instant == ("before", "store register"):
+        await healthy.register(payments_of(an_order()))
+    elif instant == ("after", "store registered"):
+        with pytest.raises(PaymentDisputed):
+            await healthy.issue(an_intent())
+    else:
+        await healthy.issue(an_intent())
+
+    assert (await healthy.balance(STORE, PAYMENT)).disputed == Money(400, "GBP")
+    assert len(sandbox.state.named("payment_intent", PAYMENT)) == 1
+
+
 async def test_a_repeat_may_meet_the_request_it_repeats(refunds, sandbox):
     """The first request still runs when the second comes: both are answered alike, one movement."""
     await sandbox.behave(PAYMENT, "card_slow")
@@ -123,6 +162,68 @@ async def test_a_death_in_the_middle_of_settling_leaves_nothing_half_done(paymen
     assert (await payments.balance(STORE, PAYMENT)).pending.minor_units == 255
     assert (await payments.issue(an_intent())).status is RefundStatus.SUCCEEDED
     assert len(await sandbox.moved(PAYMENT)) == 1
+
+
+async def test_a_death_while_a_payment_is_named_loses_no_chargeback(
+    payments, paid, database, dispute_letter, trial
+):
+    """What the bank told before is being booked when the caller gives up: the name is not kept without it."""
+    await payments.receive_webhook("sandbox", *dispute_letter("evt_1", "needs_response", 0, 400))
+    connection, watcher = await database("payment"), await database("payment")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE disputes IN SHARE ROW EXCLUSIVE MODE")
+        waiting = asyncio.create_task(paid())
+        while not await watcher.fetchval(WAITING):
+            await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        while await watcher.fetchval(WAITING):
+            await asyncio.sleep(0.01)
+
+    assert await trial() == {"captured": -1530, "provider": 1530}
+    await paid()
+    assert (await trial())["dispute_frozen"] == 400
+
+
+async def test_a_chargeback_told_while_its_payment_is_named_is_booked(
+    payments, paid, database, dispute_letter, trial
+):
+    """Its webhook has been taken and is not yet stored for good when the payment gets its name."""
+    connection, watcher = await database("payment"), await database("payment")
+    await connection.execute(KEPT)
+    async with connection.transaction():
+        await connection.execute("SELECT FROM provider_events FOR UPDATE")
+        telling = asyncio.create_task(
+            payments.receive_webhook("sandbox", *dispute_letter("evt_1", "needs_response", 0, 400))
+        )
+        while await watcher.fetchval(WAITING) < 1:
+            await asyncio.sleep(0.01)
+        naming = asyncio.create_task(paid())
+        while not naming.done() and await watcher.fetchval(WAITING) < 2:
+            await asyncio.sleep(0.01)
+    await asyncio.gather(telling, naming)
+
+    assert (await trial())["dispute_frozen"] == 400
+
+
+async def test_a_payment_that_is_being_named_misses_no_further_chargeback(
+    payments, paid, database, dispute_letter, trial
+):
+    """One was told before and is being booked, another is told meanwhile."""
+    await payments.receive_webhook("sandbox", *dispute_letter("evt_1", "needs_response", 0, 400))
+    connection, watcher = await database("payment"), await database("payment")
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE disputes IN SHARE ROW EXCLUSIVE MODE")
+        naming = asyncio.create_task(paid())
+        while await watcher.fetchval(WAITING) < 1:
+            await asyncio.sleep(0.01)
+        another = dispute_letter("evt_2", "needs_response", 0, 300, id="dp_2", amount=300)
+        telling = asyncio.create_task(payments.receive_webhook("sandbox", *another))
+        while not telling.done() and await watcher.fetchval(WAITING) < 2:
+            await asyncio.sleep(0.01)
+    await asyncio.gather(telling, naming)
+
+    assert (await trial())["dispute_frozen"] == 700
 
 
 async def test_a_database_that_goes_away_is_unavailable_not_broken(payments, paid, database):

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,19 +14,6 @@ from tests.builders import NOW, STORE, an_intent
 
 PAYMENT = "pay_536365"
 UNGUARDED = "ALTER TABLE ledger_entries DISABLE TRIGGER USER;"
-TRIAL = """
-SELECT account, sum(minor_units)::bigint FROM ledger_entries GROUP BY account HAVING sum(minor_units) <> 0
-"""
-
-
-@pytest.fixture
-def trial(database):
-    """The balance of every account that has one."""
-
-    async def balances() -> dict[str, int]:
-        return dict(map(tuple, await (await database("payment")).fetch(TRIAL)))
-
-    return balances
 
 
 @pytest.fixture
@@ -120,6 +107,24 @@ async def test_a_dispute_told_before_we_know_the_payment_is_booked_when_we_do(
     assert (await trial())["dispute_frozen"] == 400
     (fact,) = await facts("payment")
     assert (fact.dispute.payment_id, fact.dispute.due_by) == (PAYMENT, NOW + timedelta(days=1))
+
+
+async def test_a_dispute_told_and_never_booked_is_booked_by_the_janitor(
+    payments, paid, sandbox, postbox, database, trial
+):
+    """Its payment has got its name behind the service's back."""
+    await paid()
+    connection = await database("payment")
+    (name,) = await connection.fetchrow("SELECT provider_ref FROM payments")
+    await connection.execute("UPDATE payments SET provider_ref = NULL")
+    dispute = await sandbox.dispute(PAYMENT, 400)
+    await postbox.received(1)
+    await connection.execute("UPDATE payments SET provider_ref = $1", name)
+
+    looks = [await payments.mend(datetime.now(UTC) - timedelta(days=3)) for _ in range(2)]
+
+    assert [look.repaired for look in looks] == [(dispute,), ()]
+    assert (await trial())["dispute_frozen"] == 400
 
 
 async def test_a_dispute_of_a_stranger_is_kept_and_changes_nothing(

@@ -31,6 +31,7 @@ async def take_telling(
     connection: Connection, provider: str, told: ProviderDispute, telling_id: str, at: datetime
 ) -> None:
     """Keep what was said of a dispute, and draw the conclusions; the same again changes nothing."""
+    await connection.execute(queries.LOCK_NAME, provider, told.provider_ref)
     await connection.execute(
         queries.INSERT_TELLING,
         provider,

@@ -89,13 +89,11 @@ class RefundRepository:
         ]
 
     async def registered(self, store_id: str, payment_id: str, provider: str, provider_ref: str) -> None:
-        is_disputed = await self._pool.fetchval(queries.SET_PROVIDER_REF, store_id, payment_id, provider_ref)
-        if is_disputed:
-            await self._take_disputes(provider, provider_ref)
-
-    async def _take_disputes(self, provider: str, provider_ref: str) -> None:
-        """Book what a provider told of a payment before we knew what it calls it."""
+        """Keep what a provider calls a payment, and book what it told of that before we knew."""
         async with transaction(self._pool) as connection:
+            await connection.execute(queries.LOCK_NAME, provider, provider_ref)
+            await connection.execute(queries.LOCK_ORDER_OF_PAYMENT, store_id, payment_id)
+            await connection.execute(queries.SET_PROVIDER_REF, store_id, payment_id, provider_ref)
             for row in await connection.fetch(queries.DISPUTES_TOLD_OF, provider, provider_ref):
                 await conclude(connection, provider, row["provider_dispute_id"])
 
@@ -179,7 +177,7 @@ async def store_settlement(where: "Connection | Pool", known: Refund, refund: Re
     """Store what became of a ``known`` refund, and post what that moves; False if it was not so any more."""
     if refund == known:
         return True
-    posting = ledger.settlement(known.status, refund.status)
+    posting = ledger.settlement(known.status, refund.status, refund.intent.destination)
     is_stored = await where.fetchval(
         queries.SETTLE_REFUND,
         refund.intent.refund_id,
