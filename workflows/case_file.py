@@ -42,12 +42,18 @@ class CaseFile:
     quote: Quote | None = None
     settled: Quote | None = None
     return_: ReturnAuthorisation | None = None
-    options: tuple[Option, ...] = ()
+    # What the customer may choose from, by the question that it answers.
+    offers: dict[str, tuple[Option, ...]] = field(default_factory=dict)
     refunds: dict[RefundId, CaseRefund] = field(default_factory=dict)
     evidence: list[EvidenceRef] = field(default_factory=list)
     _timeline: list[TimelineEntry] = field(default_factory=list)
     _entries: int = 0
     _sequence: int = 0
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Return everything that the customer may choose now."""
+        return tuple(option for offer in self.offers.values() for option in offer)
 
     def record(self, what: str, actor: Actor, at: datetime, detail: str = "") -> None:
         """Add an entry to the timeline; a member of staff who is a contact becomes the owner if none is."""

@@ -57,7 +57,7 @@ class Waiting:
 
     ``is_attentive``: the process will see news at once and rest again. ``is_movable``: there is a deadline
     that staff may move, and not merely an effect that takes its time. ``ended_at`` is the deadline, with its
-    extensions, of the wait that ended last: one for the same thing that begins anew ends no earlier.
+    extensions, of the wait that ended last.
     """
 
     rest: Callable[[], Awaitable[None]]
@@ -68,7 +68,7 @@ class Waiting:
     ended_at: datetime | None = None
     is_attentive: bool = False
     is_movable: bool = False
-    _moved: dict[tuple[Party, Action, Then], datetime] = field(default_factory=dict)
+    _moved: dict[str, datetime] = field(default_factory=dict)
     _latest: datetime | None = None
     _paused_at: datetime | None = None
     _shadowed: WaitingOn | None = None
@@ -80,16 +80,18 @@ class Waiting:
         ready: Callable[[], bool],
         reminders: Sequence[Reminder] = (),
         latest: datetime | None = None,
+        name: str = "",
     ) -> bool:
         """Wait; True when ``ready`` came about (also in the last instant), False when time ran out.
 
-        ``latest`` is the last instant that the law leaves; nobody moves the deadline beyond it.
+        ``latest`` is the last instant that the law leaves; nobody moves the deadline beyond it. A wait with a
+        ``name`` that begins anew ends no earlier than staff have moved it before.
 
         Raises:
             Whatever ``interrupt`` raises: a command changed the course of the case.
         """
         self._latest = latest
-        self.current = wanted = self._as_moved(wanted)
+        self.current = wanted = self._as_moved(wanted, name)
         self.is_attentive = self.is_movable = True
         pending = list(reminders)
         try:
@@ -109,13 +111,12 @@ class Waiting:
             self.resume()
             self.is_attentive = self.is_movable = False
             self.ended_at = self.current.until
-            if self.ended_at != wanted.until:
-                self._moved[_what(wanted)] = self.ended_at
+            if name and self.ended_at != wanted.until:
+                self._moved[name] = self.ended_at
             self.current = self._latest = None
 
-    def _as_moved(self, wanted: WaitingOn) -> WaitingOn:
-        """Keep to what staff have said of the same wait before."""
-        moved = self._at_most(self._moved.get(_what(wanted), wanted.until))
+    def _as_moved(self, wanted: WaitingOn, name: str) -> WaitingOn:
+        moved = self._at_most(self._moved.get(name, wanted.until))
         return replace(wanted, until=max(wanted.until, moved))
 
     async def _act_on(self, pending: list[Reminder]) -> None:
@@ -126,8 +127,9 @@ class Waiting:
             self.is_attentive = True
 
     def _first(self, pending: list[Reminder]) -> Reminder | None:
-        """Return what comes next; nothing does while the clock stands still."""
-        return None if self.is_paused else min(pending, key=self._due, default=None)
+        """Return what comes next; while the clock stands still, only what does not depend on it."""
+        live = [one for one in pending if isinstance(one.when, datetime)] if self.is_paused else pending
+        return min(live, key=self._due, default=None)
 
     def _due(self, reminder: Reminder) -> datetime:
         return reminder.due(self.current.until if self.current else workflow.now())
@@ -147,6 +149,12 @@ class Waiting:
     @property
     def is_paused(self) -> bool:
         return self._paused_at is not None
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Return the deadline in force (while paused: the one that will count again)."""
+        counted = self._shadowed or self.current
+        return counted.until if counted else None
 
     def may_last(self, until: datetime) -> bool:
         """Tell whether the law lets the present wait last until then."""
@@ -178,8 +186,3 @@ class Waiting:
 
     def _at_most(self, until: datetime) -> datetime:
         return until if self._latest is None else min(until, self._latest)
-
-
-def _what(waiting: WaitingOn) -> tuple[Party, Action, Then]:
-    """Return what makes two waits the same one, begun anew."""
-    return waiting.party, waiting.action, waiting.then

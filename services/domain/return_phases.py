@@ -74,8 +74,8 @@ TAKEN_IN: Final[Mapping[str, frozenset[ReturnPhase]]] = MappingProxyType(
                 P.AWAITING_RECEIPT,
             }
         ),
-        "escalate": frozenset({P.REFUSED, P.INSPECTION_REJECTED}),
-        "choose": frozenset({P.INSPECTION_REJECTED, P.REFUNDING}),
+        "escalate": frozenset({P.REFUSED, P.INSPECTION_REJECTED, P.INSPECTING, P.REFUNDING}),
+        "choose": frozenset({P.INSPECTION_REJECTED, P.INSPECTING, P.REFUNDING}),
         "confirm": _SETTLED,
     }
 )

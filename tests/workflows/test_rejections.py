@@ -10,8 +10,8 @@ from services.domain.facts import FactKind
 from services.domain.ids import LineId, rma_for
 from services.domain.logistics import Inspection
 from tests.builders import a_line, an_order, judged
-from tests.fixtures.temporal import CUSTOMER, SUPERVISOR, Stage
-from workflows.messages import Choose, Escalate
+from tests.fixtures.temporal import AGENT, CUSTOMER, SUPERVISOR, Stage
+from workflows.messages import Choose, Escalate, Extend
 
 
 async def inspect(stage: Stage, name: str, **rejected: int) -> None:
@@ -98,23 +98,88 @@ async def test_the_choice_outlives_an_objection(stage: Stage) -> None:
     assert (stage.open_tasks(), stage.told().count("inspection_rejected")) == (["dispose_rejected"], 2)
 
 
-async def test_goods_that_come_while_the_customer_chooses_go_first(stage: Stage) -> None:
-    """The third unit is judged and paid within its own time; the choice keeps what it had left."""
+async def two_of_three_are_rejected(stage: Stage) -> CaseSnapshot:
+    """The third unit has not come yet."""
     await stage.sell()
     await stage.open(quantity=3)
     await stage.receive(2)
     await stage.inspect(accepted=0, rejected=2)
-    promised = (await stage.until("inspection_rejected")).waiting_on.until
+    return await stage.until("inspection_rejected")
+
+
+async def is_paid(stage: Stage) -> None:
+    await stage.until_true(
+        lambda: (
+            [refund.status for refund in stage.world.register.cases[stage.case_id].refunds] == ["succeeded"]
+        )
+    )
+
+
+async def test_goods_that_come_while_the_customer_chooses_go_first(stage: Stage) -> None:
+    """The third unit is judged and paid within its own time; what was promised for the others stands."""
+    case = await two_of_three_are_rejected(stage)
+    promised, options = case.waiting_on.until, case.options
     await stage.receive(1)
-    assert (await stage.until("inspecting")).options == ()
+    assert (await stage.until("inspecting")).options == options
     await stage.advance(hours=12)
     await stage.inspect(accepted=1)
+    await is_paid(stage)
     case = await stage.until("inspection_rejected")
 
-    assert [refund.status for refund in case.refunds] == ["succeeded"]
-    assert [option.option_id for option in case.options] == ["send_back", "dispose"]
-    moved = case.waiting_on.until - promised
-    assert timedelta(hours=12) <= moved < timedelta(hours=12, minutes=5)
+    assert (case.waiting_on.until, case.options) == (promised, options)
     assert stage.told().count("inspection_rejected") == 1
     closed = await stage.command("choose", Choose(CUSTOMER, "dispose"))
     assert (counts(closed), closed.outcome) == ({"1": (1, 2, 1)}, "partially_refunded")
+
+
+async def test_a_choice_is_taken_while_other_goods_are_looked_at(stage: Stage) -> None:
+    """The customer was told to choose, and may, whatever else the dock is busy with."""
+    await two_of_three_are_rejected(stage)
+    await stage.receive(1)
+    await stage.until("inspecting")
+    await stage.command("choose", Choose(CUSTOMER, "dispose"))
+    await stage.inspect(accepted=1)
+
+    assert (await stage.until("partially_refunded")).lines[0].refunded == 1
+    assert stage.task("dispose_rejected").context["units"] == "2"
+
+
+@pytest.mark.parametrize("come", ["during the second look", "after it"])
+async def test_goods_wait_for_no_second_look(stage: Stage, come: str) -> None:
+    """A unit that comes while a supervisor looks again, or after that, is paid; then the look goes on."""
+    promised = (await two_of_three_are_rejected(stage)).waiting_on.until
+    await stage.command("escalate", Escalate(CUSTOMER, "it was sealed"))
+    if come == "after it":
+        await stage.complete("review_rejection", "uphold", SUPERVISOR)
+    await stage.receive(1)
+    await stage.inspect(accepted=1)
+    await is_paid(stage)
+    await stage.until("inspection_rejected")
+    if come != "after it":
+        await stage.until_true(lambda: stage.open_tasks() == ["review_rejection"])
+        await stage.complete("review_rejection", "uphold", SUPERVISOR)
+
+    case = await stage.now()
+    assert (case.waiting_on.action, case.waiting_on.until) == (Action.CHOOSE, promised)
+    assert stage.told().count("inspection_rejected") == 2
+
+
+async def test_time_given_for_one_choice_is_not_the_next_one_s(stage: Stage) -> None:
+    """A hundred days more to choose of the first unit; the second has the days that its mail says."""
+    await stage.sell()
+    await stage.open(quantity=2)
+    await stage.receive(1)
+    await stage.inspect(accepted=0, rejected=1)
+    until = (await stage.until("inspection_rejected")).waiting_on.until
+    await stage.command("extend", Extend(AGENT, until + timedelta(days=100), "on holiday"))
+    await stage.command("choose", Choose(CUSTOMER, "dispose"))
+    await stage.until("awaiting_parcel")
+    await stage.receive(1)
+    await stage.inspect(accepted=0, rejected=1)
+    case = await stage.until("inspection_rejected")
+
+    mail = [said for said in stage.world.messages.taken.values() if said.template == "inspection_rejected"][
+        -1
+    ]
+    assert mail.values["answer_by"] == case.waiting_on.until.isoformat()
+    assert case.waiting_on.until - case.opened_at < timedelta(days=25)

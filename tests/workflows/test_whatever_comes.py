@@ -7,7 +7,7 @@ from services.domain.case import Action, CaseStatus, Party
 from services.domain.errors import ActionNotAllowed
 from tests.fixtures.temporal import CUSTOMER, Stage
 from workflows.hosting import case_worker
-from workflows.messages import Choose, Escalate, Withdraw
+from workflows.messages import Choose, Escalate, RegisterParcel, Withdraw
 
 
 def paid(stage: Stage) -> int:
@@ -59,6 +59,38 @@ async def test_goods_have_their_time_while_money_is_on_its_way(stage: Stage) -> 
     stage.world.payments.behave("pay_536365", "card")
     await stage.inspect(accepted=1)
     assert (await stage.until("refunded")).lines[0].refunded == 3
+
+
+async def test_money_that_moves_during_an_inspection_is_settled(stage: Stage) -> None:
+    """The late unit is rejected and nothing more is paid: what moved meanwhile counts as given back."""
+    await two_of_three_are_on_their_way_to_the_bank(stage)
+    await stage.receive(1)
+    await stage.until("inspecting")
+    for _ in range(2):
+        await stage.advance(minutes=6)
+    await stage.until_true(lambda: "refund_succeeded" in stage.told())
+    await stage.inspect(accepted=0, rejected=1)
+    await stage.until("inspection_rejected")
+    await stage.command("choose", Choose(CUSTOMER, "dispose"))
+
+    closed = await stage.until("partially_refunded")
+    assert (closed.lines[0].refunded, closed.settled and closed.settled.refund.minor_units) == (
+        2,
+        paid(stage),
+    )
+
+
+async def test_a_second_parcel_is_followed_too(stage: Stage) -> None:
+    """The customer names the parcel of what is still missing: the dock gets to know its number."""
+    await stage.sell()
+    await stage.open(3)
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until_true(lambda: paid(stage) > 0)
+    await stage.until("awaiting_parcel")
+    await stage.command("register_parcel", RegisterParcel(CUSTOMER, "royal-mail", "RM2"))
+
+    await stage.until_true(lambda: "registered" in [done.what for done in stage.world.done("warehouse")])
 
 
 async def test_what_is_accepted_is_paid_although_earlier_money_is_on_its_way(stage: Stage) -> None:

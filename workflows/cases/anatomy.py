@@ -8,7 +8,7 @@ when the case has come to rest again and has published what it is.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -36,13 +36,12 @@ from workflows.activities.casework import CaseworkActivities
 from workflows.activities.notification import NotificationActivities, Tell
 from workflows.case_file import CaseFile
 from workflows.compensation import Compensations
-from workflows.effects import at_once
+from workflows.effects import quickly
 from workflows.errands import Errands
 from workflows.messages import (
     OpenCase,
     Withdraw,
 )
-from workflows.options import PATIENT
 from workflows.tasks import Ask, TaskDesk
 from workflows.waiting import Reminder, Waiting
 
@@ -58,6 +57,7 @@ _BACK_WITHIN = timedelta(hours=1)
 
 Subject = TypeVar("Subject")
 Argument = TypeVar("Argument")
+Result = TypeVar("Result")
 
 
 class NotOpened(Exception):
@@ -130,10 +130,11 @@ class Case(ABC):
         ready: Callable[[], bool],
         reminders: tuple[Reminder, ...] = (),
         latest: datetime | None = None,
+        name: str = "",
     ) -> bool:
         """Wait for somebody; False when the time ran out (see `Waiting.until`)."""
         self.news()
-        return await self.waiting.until(wanted, ready, reminders, latest)
+        return await self.waiting.until(wanted, ready, reminders, latest, name)
 
     @asynccontextmanager
     async def showing(self, wanted: WaitingOn) -> AsyncIterator[None]:
@@ -147,18 +148,18 @@ class Case(ABC):
             self.waiting.current = None
 
     async def have_done(
-        self, activity: Callable[[Subject, Argument], Coroutine[Any, Any, None]], argument: Argument
-    ) -> None:
+        self, activity: Callable[[Subject, Argument], Coroutine[Any, Any, Result]], argument: Argument
+    ) -> Result:
         """Have an idempotent effect done, however long its service is away; the case says that it waits.
 
         Raises:
             FailureError: Only if the service refuses (see `workflows.effects.refusal`).
         """
-        if await at_once(activity, argument):
-            return
+        return await quickly(activity, argument, patiently=self._until_service_is_back)
+
+    def _until_service_is_back(self) -> AbstractAsyncContextManager[None]:
         until = workflow.now() + _BACK_WITHIN
-        async with self.showing(WaitingOn(Party.MERCHANT, Action.RESUME, until, Then.CONTINUE)):
-            await workflow.execute_activity_method(activity, argument, **PATIENT)
+        return self.showing(WaitingOn(Party.MERCHANT, Action.RESUME, until, Then.CONTINUE))
 
     async def ask(
         self,

@@ -150,6 +150,8 @@ class CommandedCase(Case):
         self._check_waiting()
         if not workflow.now() < command.until <= workflow.now() + _LONGEST_EXTENSION:
             raise refused(InvalidArgument("a deadline moves to a time to come, within a year"))
+        if self.waiting.deadline is not None and command.until < self.waiting.deadline:
+            raise refused(InvalidArgument("a deadline that was promised is not brought forward"))
         if not self.waiting.may_last(command.until):
             raise refused(ActionNotAllowed("the law does not let this wait last so long"))
 

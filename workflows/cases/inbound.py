@@ -230,12 +230,12 @@ class Inbound:
             return self._moved_on(known)() or self.parcel.learned_at != known.learned_at
 
         stalled = WaitingOn(Party.CARRIER, Action.DELIVER_PARCEL, stalled_at, Then.SEARCH_CARRIER)
-        if await self._case.wait(stalled, news):
+        if await self._case.wait(stalled, news, name="stalled"):
             return True
         search = Ask("search_parcel", "agent", "A return's parcel has stopped moving", ("done",))
         await self._case.leave_task(search, lost_at)
         lost = WaitingOn(Party.CARRIER, Action.DELIVER_PARCEL, lost_at, Then.ASK_SUPERVISOR)
-        return await self._case.wait(lost, news) or await self._decide_on_lost(news)
+        return await self._case.wait(lost, news, name="lost") or await self._decide_on_lost(news)
 
     async def _decide_on_lost(self, news: Callable[[], bool]) -> bool:
         """Silence counts as received what a carrier has; a number nobody ever scanned proves nothing."""
@@ -256,7 +256,7 @@ class Inbound:
         self._case.enter(P.AWAITING_RECEIPT)
         until = self._case.asked.due(days=self._case.asked.timers.deemed_received_days, start=delivered_at)
         wanted = WaitingOn(Party.WAREHOUSE, Action.RECORD_RECEIPT, until, Then.DEEM_RECEIVED)
-        if not await self._case.wait(wanted, self._moved_on(self.parcel)):
+        if not await self._case.wait(wanted, self._moved_on(self.parcel), name="receipt"):
             self._deem_received("timer:deemed_received")
 
     def _deem_received(self, by: str) -> None:
@@ -340,8 +340,10 @@ class Inbound:
         if not self.awaits_rest or until is None:
             return False
         self._case.enter(P.AWAITING_PARCEL)
+        await self._follow()
         wanted = WaitingOn(Party.CUSTOMER, Action.SEND_PARCEL, until, Then.CLOSE_UNRETURNED)
-        more = await self._case.wait(wanted, lambda: self._case.has_work)
+        polls = self._case.money.polls()
+        more = await self._case.wait(wanted, lambda: self._case.has_work or not self._is_followed, polls)
         self._send_by = self._case.waiting.ended_at
         return more
 

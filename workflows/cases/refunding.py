@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
@@ -42,8 +44,14 @@ from workflows.tasks import Ask
 from workflows.waiting import Reminder
 
 _PERSON_ANSWERS_WITHIN = timedelta(days=2)
+CREDIT_OFFER = "credit"
 _MOVING = {RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION}
 _DEAD = {RefundStatus.FAILED, RefundStatus.CANCELED}
+_AS: Final = {
+    RefundTo.ORIGINAL: "",
+    RefundTo.STORE_CREDIT: " as store credit",
+    RefundTo.BANK_TRANSFER: " by bank transfer",
+}
 
 
 @dataclass
@@ -60,7 +68,8 @@ class Refunding:
     _intents: dict[RefundId, RefundIntent] = field(default_factory=dict)
     _unknown: set[RefundId] = field(default_factory=set)
     _given_up: set[RefundId] = field(default_factory=set)
-    _paid_outside: set[RefundId] = field(default_factory=set)
+    # What was paid outside and may still move, with how that is booked once it cannot.
+    _paid_outside: dict[RefundId, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     _declined: set[RefundId] = field(default_factory=set)
     # What is left of the customer's time to choose credit.
     _offers: dict[RefundId, timedelta] = field(default_factory=dict)
@@ -81,9 +90,9 @@ class Refunding:
             await self._send(legs, patience)
 
     async def _send(self, legs: Sequence[RefundIntent], patience: Patience) -> None:
-        await asyncio.gather(*(self._issue(intent) for intent in legs))
         for intent in legs:
             self._watch(intent.refund_id, patience)
+        await asyncio.gather(*(self._issue(intent) for intent in legs))
 
     def _watch(self, refund_id: RefundId, patience: Patience) -> None:
         """Start to ask the provider, soon and then ever more rarely; a leg sent again has its own time."""
@@ -163,13 +172,14 @@ class Refunding:
             at=workflow.now(),
             destination=intent.destination,
         )
-        where = " as store credit" if intent.destination is RefundTo.STORE_CREDIT else ""
-        amount = f"{intent.amount.minor_units} {intent.amount.currency}{where}"
+        amount = f"{intent.amount.minor_units} {intent.amount.currency}{_AS[intent.destination]}"
         self.case.record(f"refund_{status}", detail=f"{amount}: {failure}" if failure else amount)
         if status is RefundStatus.SUCCEEDED:
             self.case.soon(self.tell)
             if intent.refund_id in self._paid_outside:
                 self._ask_about_double(self.case.file.refunds[intent.refund_id])
+        elif status in _DEAD and intent.refund_id in self._paid_outside:
+            self.case.soon(self._paid_outside.pop(intent.refund_id))
 
     def _ask_about_double(self, leg: CaseRefund) -> None:
         """Money moved that finance has also paid outside: a person takes one of the two back."""
@@ -275,10 +285,16 @@ class Refunding:
 
     async def _ask_finance(self, leg: CaseRefund, patience: Patience, unless: Callable[[], bool]) -> None:
         """A person decides on a leg that did not move: try again, offer credit, or settle it outside."""
-        context = {"refund_id": leg.refund_id, "payment_id": leg.payment_id, "status": leg.status}
+        context = {
+            "refund_id": leg.refund_id,
+            "payment_id": leg.payment_id,
+            "status": leg.status,
+            "destination": leg.destination,
+        }
         if leg.refund_id in self._disputed:
             context["why"] = "payment_disputed"
-        title = f"A refund of {leg.amount.minor_units} {leg.amount.currency} is {leg.status}"
+        amount = f"{leg.amount.minor_units} {leg.amount.currency}{_AS[leg.destination]}"
+        title = f"A refund of {amount} is {leg.status}"
         ask = Ask("refund_stuck", "finance", title, self._ways_on(leg), context)
         until = workflow.now() + _PERSON_ANSWERS_WITHIN
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.ASK_FINANCE)
@@ -292,7 +308,10 @@ class Refunding:
             return
         outcome, by = answer
         if outcome == "settled_outside":
-            await self._settle_outside(leg, by)
+            await self._settle_outside(leg, by, patience)
+        elif outcome == "already_paid":
+            self._given_up.add(leg.refund_id)
+            self.case.record("refund_already_paid", detail=f"by {by}")
         elif outcome == "offer_store_credit":
             await self._offer_credit(leg, by, patience)
         elif leg.status in _DEAD:
@@ -303,9 +322,13 @@ class Refunding:
 
     def _ways_on(self, leg: CaseRefund) -> tuple[str, ...]:
         """Return what finance may answer; what may still move is not offered as something else."""
+        if leg.destination is RefundTo.BANK_TRANSFER:
+            return ("retry", "already_paid")
+        if leg.status not in _DEAD:
+            return ("retry", "settled_outside")
         is_open = leg.destination is RefundTo.ORIGINAL and leg.refund_id not in self._declined
-        offer = ("offer_store_credit",) if is_open and leg.status in _DEAD else ()
-        return ("retry", *offer, "settled_outside")
+        offer = ("offer_store_credit",) if is_open else ()
+        return ("retry", *offer, "settled_outside", "already_paid")
 
     async def _offer_credit(self, leg: CaseRefund, by: str, patience: Patience) -> None:
         """Ask the customer whether it shall be credit; what was said of an earlier leg answers nothing."""
@@ -323,10 +346,10 @@ class Refunding:
         What presses more is done first; the customer's time stands still for as long.
         """
         case, until = self.case, workflow.now() + self._offers[leg.refund_id]
-        case.file.options = _credit_or_money(leg.amount.currency, workflow.now())
+        case.file.offers[CREDIT_OFFER] = _credit_or_money(leg.amount.currency, workflow.now())
         wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.ASK_FINANCE)
         was_early = await case.wait(wanted, lambda: self.choice is not None or unless(), self.polls())
-        case.file.options = ()
+        case.file.offers.pop(CREDIT_OFFER, None)
         if was_early and self.choice is None:
             self._offers[leg.refund_id] = (case.waiting.ended_at or until) - workflow.now()
             return
@@ -337,27 +360,37 @@ class Refunding:
         else:
             self._declined.add(leg.refund_id)
 
-    async def _settle_outside(self, leg: CaseRefund, by: str) -> None:
-        """Take finance's word, unless the money turns out to have moved just now."""
+    async def _settle_outside(self, leg: CaseRefund, by: str, patience: Patience) -> None:
+        """Book what finance has paid by bank transfer, unless the money turns out to have moved just now.
+
+        What may still move keeps its amount reserved, so that the transfer is booked once it is dead.
+        """
         if leg.status in _MOVING:
             await self._ask_provider()
-        if self.case.file.refunds[leg.refund_id].status is RefundStatus.SUCCEEDED:
+        status = self.case.file.refunds[leg.refund_id].status
+        if status is RefundStatus.SUCCEEDED:
             self._ask_about_double(leg)
             return
-        self._given_up.add(leg.refund_id)
-        self._paid_outside.add(leg.refund_id)
         self.case.record("refund_settled_outside", detail=f"by {by}")
+        transfer = self._instead(leg, "outside", f"settled outside by {by}", RefundTo.BANK_TRANSFER)
+        if status in _DEAD:
+            await self._send([transfer], patience)
+        else:
+            self._paid_outside[leg.refund_id] = partial(self._send, [transfer], patience)
 
     def _anew(self, leg: CaseRefund, by: str, destination: RefundTo | None = None) -> RefundIntent:
         """Ask anew under a new id: the old one is dead and stays on the books as such."""
+        return self._instead(leg, "retry", f"retry by {by}", destination or leg.destination)
+
+    def _instead(self, leg: CaseRefund, step: str, cause: str, destination: RefundTo) -> RefundIntent:
         self._given_up.add(leg.refund_id)
         old = self._intents[leg.refund_id]
         return replace(
             old,
-            refund_id=refund_id_for(old.case_id, f"retry-{leg.refund_id}", old.payment_id),
-            cause=f"retry by {by}",
+            refund_id=refund_id_for(old.case_id, f"{step}-{leg.refund_id}", old.payment_id),
+            cause=cause,
             requested_at=workflow.now(),
-            destination=destination or old.destination,
+            destination=destination,
         )
 
 

@@ -16,6 +16,8 @@ from workflows.tasks import Ask
 if TYPE_CHECKING:
     from workflows.cases.return_case import ReturnCase
 
+_OFFER = "rejection"
+
 
 class Rejections:
     """The rejected units of one return, and what was said of them."""
@@ -27,7 +29,8 @@ class Rejections:
         self._parted_with: Mapping[LineId, int] = {}
         self._offered: Mapping[LineId, int] = {}
         self._offers = 0
-        self._time_left = timedelta(0)
+        self._until = workflow.now()
+        self._is_reviewed = False
 
     @property
     def new(self) -> int:
@@ -39,49 +42,60 @@ class Rejections:
     async def offer_ways_on(self) -> None:
         """Let the customer choose what becomes of the units, or escalate; silence sends them back.
 
-        Units that come meanwhile are judged and paid first; the customer's time stands still for as long.
+        Units that come meanwhile are judged and paid first; the offer stays open while they are.
         """
-        case = self._case
+        case, offered = self._case, self._case.inbound.goods.rejected
         case.enter(P.INSPECTION_REJECTED)
-        offered = case.inbound.goods.rejected
-        is_new = offered != self._offered
-        if is_new:
-            self._begin(offered)
-        until = workflow.now() + self._time_left
-        case.file.options = self._options(until)
-        values = {"units": str(self.new), "answer_by": until.isoformat()}
-        if is_new:
-            await case.tell("inspection_rejected", values, fact=f"rejection-{self._offers}")
-        wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.RETURN_GOODS)
-        was_early = await case.wait(wanted, lambda: self._is_answered or case.goods_press)
-        until = case.waiting.ended_at or until
-        if was_early and not self._is_answered:
-            case.file.options, self._time_left = (), until - workflow.now()
-            return
-        if self.escalation is not None and self.choice is None:
-            await self._review(self.escalation)
-            if self.new and self.choice is None and workflow.now() < until:
-                # The rejection stands, and so does the choice that was promised.
-                values["answer_by"] = until.isoformat()
-                await case.tell("inspection_rejected", values, fact=f"rejection-stands-{until:%Y%m%d%H%M}")
-                await case.wait(wanted, lambda: self.choice is not None)
-        case.file.options, self._offered = (), {}
+        if offered != self._offered:
+            await self._offer(offered)
+        while self.new and self.choice is None:
+            if self._awaits_review:
+                await self._review()
+            elif not await self._choose():
+                break
+            if self.new and case.goods_press:
+                return
+        case.file.offers.pop(_OFFER, None)
+        self._offered = {}
         await self._part_with(offered, self.choice)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the customer may still choose, or object."""
+        return bool(self._offered) and self.choice is None
+
+    @property
+    def _awaits_review(self) -> bool:
+        return self.escalation is not None and not self._is_reviewed
+
+    async def _offer(self, offered: Mapping[LineId, int]) -> None:
+        """Ask: what was said of an earlier rejection does not answer this one."""
+        case, asked = self._case, self._case.asked
+        self.choice = self.escalation = None
+        self._is_reviewed, self._offered, self._offers = False, offered, self._offers + 1
+        self._until = asked.due(days=asked.timers.escalation_days)
+        case.file.offers[_OFFER] = self._options(self._until)
+        await self._tell(f"rejection-{self._offers}")
+
+    async def _tell(self, fact: str) -> None:
+        values = {"units": str(self.new), "answer_by": self._until.isoformat()}
+        await self._case.tell("inspection_rejected", values, fact)
+
+    async def _choose(self) -> bool:
+        """Wait for the customer's word, or for goods that go first; False when the time is over."""
+        case = self._case
+        wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, self._until, Then.RETURN_GOODS)
+
+        def is_over() -> bool:
+            return self.choice is not None or self._awaits_review or case.goods_press
+
+        in_time = await case.wait(wanted, is_over)
+        self._until = case.waiting.ended_at or self._until
+        return in_time
 
     def leave(self) -> None:
         """Leave the units to people who see to the goods anyway."""
         self._parted_with = self._case.inbound.goods.rejected
-
-    @property
-    def _is_answered(self) -> bool:
-        return self.choice is not None or self.escalation is not None
-
-    def _begin(self, offered: Mapping[LineId, int]) -> None:
-        """Ask anew: what was said of an earlier rejection does not answer this one."""
-        self.choice = self.escalation = None
-        self._offered, self._offers = offered, self._offers + 1
-        asked = self._case.asked
-        self._time_left = asked.due(days=asked.timers.escalation_days) - workflow.now()
 
     def _options(self, ready_by: datetime) -> tuple[Option, ...]:
         free = Money.zero(self._case.request.currency)
@@ -92,19 +106,27 @@ class Rejections:
             Option("dispose", "Leave the goods with us", free, None, ("Nothing to do",), ("No refund",)),
         )
 
-    async def _review(self, escalation: Escalate) -> None:
+    async def _review(self) -> None:
+        """Have a supervisor look again, unless goods go first; a rejection that stands leaves the choice."""
+        objection = self.escalation.reason if self.escalation else ""
         until = self._case.asked.due(days=self._case.asked.timers.discretion_answer_days)
         ask = Ask(
             "review_rejection",
             "supervisor",
             "The customer does not accept the inspection",
             ("uphold", "accept_goods"),
-            {"units": str(self.new), "objection": escalation.reason},
+            {"units": str(self.new), "objection": objection},
         )
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, Then.RETURN_GOODS)
-        answer = await self._case.ask(ask, wanted)
+        answer = await self._case.ask(ask, wanted, unless=lambda: self._case.goods_press)
+        if answer is None and workflow.now() < (self._case.waiting.ended_at or until):
+            return
+        self._is_reviewed = True
         if answer is not None and answer[0] == "accept_goods":
             self._case.inbound.accept_rejected(standing=self._parted_with, by=answer[1])
+        elif workflow.now() < self._until:
+            # The rejection stands, and so does the choice that was promised.
+            await self._tell(f"rejection-stands-{self._until:%Y%m%d%H%M}")
 
     async def _part_with(self, offered: Mapping[LineId, int], choice: str | None) -> None:
         """Have the units that were offered sent back, unless the customer leaves them to us."""

@@ -32,7 +32,7 @@ from workflows.cases.anatomy import NotOpened, Withdrawn, refused
 from workflows.cases.commands import CommandedCase
 from workflows.cases.inbound import Inbound
 from workflows.cases.patience import Patience
-from workflows.cases.refunding import Refunding
+from workflows.cases.refunding import CREDIT_OFFER, Refunding
 from workflows.cases.rejections import Rejections
 from workflows.cases.request import Request
 from workflows.messages import CaseResult, Choose, Confirm, Escalate, OpenCase, RegisterParcel
@@ -41,7 +41,11 @@ from workflows.tasks import Ask
 P = ReturnPhase
 # A satisfaction score (1 to 5) below this goes back to a person.
 _BAR = 3
-_TOLD_BY = {RefundTo.ORIGINAL: "refund_succeeded", RefundTo.STORE_CREDIT: "refund_credited"}
+_TOLD_BY = {
+    RefundTo.ORIGINAL: "refund_succeeded",
+    RefundTo.BANK_TRANSFER: "refund_succeeded",
+    RefundTo.STORE_CREDIT: "refund_credited",
+}
 
 
 @workflow.defn(name="ReturnCase")
@@ -97,7 +101,7 @@ class ReturnCase(CommandedCase):
             return P.WITHDRAWN
 
     def _unless_withdrawn(self, outcome: ReturnPhase) -> ReturnPhase:
-        """Who withdrew in the deadline's very instant was told so."""
+        """Who withdrew in the deadline's very instant, or while the case was undone, was told so."""
         return P.WITHDRAWN if self.withdrawal is not None else outcome
 
     async def _is_approved(self) -> bool:
@@ -127,6 +131,7 @@ class ReturnCase(CommandedCase):
     async def _settle_what_came(self) -> ReturnPhase:
         """Do what presses most until nothing is missing or awaited; goods, whose time runs by law, first."""
         while True:
+            self._note_settled()
             if self._is_unpaid:
                 await self._refund_accepted()
             elif self.inbound.goods.uninspected:
@@ -222,14 +227,16 @@ class ReturnCase(CommandedCase):
     async def _close(self, outcome: ReturnPhase) -> None:
         if outcome in {P.DENIED, P.EXPIRED, P.WITHDRAWN}:
             await self.undo_all()
-        if outcome in {P.EXPIRED, P.WITHDRAWN}:
-            name = "parcel_expired" if outcome is P.EXPIRED else "case_withdrawn"
-            await self.tell(name, {})
+            outcome = self._unless_withdrawn(outcome)
+        # No withdrawal is taken from here on: what is told is what became of it.
         self.desk.cancel_open()
         self.enter(outcome)
         self.file.close(outcome, workflow.now())
         self.record("closed", detail=outcome)
         self.withdrawal = None
+        if outcome in {P.EXPIRED, P.WITHDRAWN}:
+            name = "parcel_expired" if outcome is P.EXPIRED else "case_withdrawn"
+            await self.tell(name, {})
 
     async def _something_comes_late(self) -> bool:
         """Follow up; True when goods come, or money comes back, after the case was closed."""
@@ -274,12 +281,13 @@ class ReturnCase(CommandedCase):
         self.record("reopened")
         self.confirmation = None
         if self._goods_wait:
+            before = P(self.file.phase)
+            self.enter(P.INSPECTING)
             if not await self.asked.reclaim(self.inbound.goods):
                 await self.inbound.leave_unclaimed()
                 self.rejections.leave()
                 self.dealt_with = self.inbound.goods.refundable
-                return P(self.file.phase)
-            self.enter(P.INSPECTING)
+                return before
             return await self._settle_what_came()
         await self._see_money_through()
         return self._outcome()
@@ -334,14 +342,13 @@ class ReturnCase(CommandedCase):
     @escalate.validator
     def _check_escalate(self, command: Escalate) -> None:
         self.check_taken("escalate")
-        is_decided = not self.file.options or self.rejections.escalation is not None
-        if self.file.phase == P.INSPECTION_REJECTED and is_decided:
+        is_decided = not self.rejections.is_open or self.rejections.escalation is not None
+        if self.file.phase != P.REFUSED and is_decided:
             raise refused(ActionNotAllowed("it has been looked at again, or decided, already"))
 
     @workflow.update
     async def choose(self, command: Choose) -> CaseSnapshot:
-        # One question is open at a time.
-        if self.file.phase == P.REFUNDING:
+        if command.option_id in {option.option_id for option in self.file.offers.get(CREDIT_OFFER, ())}:
             self.money.choice = command.option_id
         else:
             self.rejections.choice = command.option_id
@@ -351,7 +358,7 @@ class ReturnCase(CommandedCase):
     @choose.validator
     def _check_choose(self, command: Choose) -> None:
         self.check_taken("choose")
-        if self.file.phase == P.REFUNDING and not self.file.options:
+        if not self.file.options:
             raise refused(ActionNotAllowed("there is nothing to choose"))
         if command.option_id not in {option.option_id for option in self.file.options}:
             raise refused(InvalidArgument("that is none of the case's options"))

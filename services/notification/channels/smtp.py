@@ -84,7 +84,7 @@ class SmtpChannel:
     async def _begun(self, sender: str) -> aiosmtplib.SMTP:
         """Return a connection on which a mail has begun: a kept one that still answers, or a new one."""
         while (kept := self._take()) is not None:
-            with suppress(NoAnswer):
+            with suppress(NoAnswer, Refused):
                 return await self._begin(kept, sender)
         return await self._begin(self._new_client(), sender)
 
