@@ -18,7 +18,7 @@ from services.domain.errors import DependencyUnavailable
 from services.domain.ids import derived_id
 from services.domain.refund import TRANSITIONS, Doubt, Mending, Refund
 from services.payment.disputes import KnownDispute, ProviderDispute
-from services.payment.refunds import Provider, ProviderEvent, ProviderRefund, Reserved
+from services.payment.refunds import NotUnderstood, Provider, ProviderEvent, ProviderRefund, Reserved
 
 # Whoever asked for a refund asks again for less long than this; and webhooks have had their time.
 _SETTLED_AFTER: Final = timedelta(hours=1)
@@ -198,9 +198,11 @@ class _Listed:
             self.provider.refunds(walk.position), lambda told: _is_older(told.created_at, walk.since)
         )
         step.checked += len(page)
-        known = await self.records.refunds_told([str(told.provider_refund_id) for told in page])
-        asked_for = await self.records.still_asked_for([told.refund_id for told in page if told.refund_id])
-        for told in page:
+        understood = _understood(page)
+        known = await self.records.refunds_told([str(told.provider_refund_id) for told in understood])
+        ours = [told.refund_id for told in understood if told.refund_id]
+        asked_for = await self.records.still_asked_for(ours)
+        for told in understood:
             before = known.get(str(told.provider_refund_id))
             # Ours, and not known by its provider's id: whoever asked for it, or our look at what is open,
             # settles it. Any other id is somebody's note on a refund made outside.
@@ -213,7 +215,7 @@ class _Listed:
             # What is of a payment that is not ours changes nothing, however often it is listed.
             if await self.records.apply(self.name, ProviderEvent(event_id, told.created_at, told)):
                 step.repaired.append(str(told.provider_refund_id))
-        return None if is_last else str(page[-1].provider_refund_id)
+        return None if is_last else _provider_id(page[-1])
 
     async def disputes(self, step: _Step, walk: Walk) -> str | None:
         """Book the disputes of a page that we never heard of, and those that moved on without a word."""
@@ -221,26 +223,37 @@ class _Listed:
             self.provider.disputes(walk.position), lambda told: _is_older(told.opened_at, walk.since)
         )
         step.checked += len(page)
-        ids = [told.provider_dispute_id for told in page]
-        known = await self.records.disputes_told(self.name, ids)
-        for told in page:
+        understood = _understood(page)
+        known = await self.records.disputes_told(self.name, [told.provider_dispute_id for told in understood])
+        for told in understood:
             if known.get(told.provider_dispute_id) is not told.status:
                 await _hear_dispute(step, self.records, self.name, told)
-        return None if is_last else ids[-1]
+        return None if is_last else _provider_id(page[-1])
 
 
 async def _page(
-    listed: AsyncIterator[Listed], is_beyond: Callable[[Listed], bool]
-) -> tuple[list[Listed], bool]:
+    listed: AsyncIterator[Listed | NotUnderstood], is_beyond: Callable[[Listed], bool]
+) -> tuple[list[Listed | NotUnderstood], bool]:
     """Return the next page of a list, and whether it is the last that is wanted."""
-    page: list[Listed] = []
+    page: list[Listed | NotUnderstood] = []
     async for told in listed:
-        if is_beyond(told):
+        if not isinstance(told, NotUnderstood) and is_beyond(told):
             return page, True
         page.append(told)
         if len(page) == _LISTED_AT_ONCE:
             return page, False
     return page, True
+
+
+def _understood(page: Sequence[Listed | NotUnderstood]) -> list[Listed]:
+    """Return what can be acted on; the books' review asks finance about the rest."""
+    return [told for told in page if not isinstance(told, NotUnderstood)]
+
+
+def _provider_id(told: ProviderRefund | ProviderDispute | NotUnderstood) -> str:
+    if isinstance(told, NotUnderstood):
+        return told.provider_id
+    return told.provider_dispute_id if isinstance(told, ProviderDispute) else str(told.provider_refund_id)
 
 
 def _is_older(at: datetime | None, since: datetime) -> bool:

@@ -12,8 +12,9 @@ from services.domain.dispute import DisputeStatus
 from services.domain.facts import DisputeChanged
 from services.domain.ids import PaymentId, RefundId, StoreId
 from services.domain.refund import Finding, InvariantReport, LedgerEntry
+from services.payment.disputes import ProviderDispute
 from services.payment.invariants import INVARIANTS
-from services.payment.refunds import MOVING, Provider, ProviderRefund
+from services.payment.refunds import MOVING, NotUnderstood, Provider, ProviderRefund
 
 _EXAMPLES: Final = 5
 # Each becomes a question to a person, so a fault of ours that breaks everything asks no more than this.
@@ -25,6 +26,8 @@ INVARIANT_NAMES: Final = frozenset(
     {*INVARIANTS, "one_movement_per_intent", "provider_agrees", "provider_agrees_on_disputes"}
 )
 _OUT: Final = frozenset({RefundStatus.SUCCEEDED, *MOVING})
+# A refund as its provider lists it.
+_Told = ProviderRefund | NotUnderstood
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +123,26 @@ class Reconciliation:
     async def _disputes_apart(self, store_id: str) -> tuple[int, list[str]]:
         payments = await self.books.payments(store_id)
         theirs: dict[str, DisputeStatus] = {}
+        hidden: list[str] = []
         for name in sorted({payment.provider for payment in payments}):
             refs = {payment.provider_ref for payment in payments if payment.provider == name}
             async for told in self.providers[name].disputes():
-                if told.provider_ref in refs:
+                if not _is_about(told, refs):
+                    continue
+                if isinstance(told, NotUnderstood):
+                    hidden.append(told.provider_id)
+                else:
                     theirs[told.provider_dispute_id] = told.status
         ours = await self.books.disputes(store_id)
-        return len(theirs), [one for one, status in theirs.items() if ours.get(one) is not status]
+        apart = [one for one, status in theirs.items() if ours.get(one) is not status]
+        return len(theirs) + len(hidden), [*apart, *hidden]
 
-    async def _both_sides(self, store_id: str) -> tuple[list[ProviderRefund], list[KnownRefund]]:
+    async def _both_sides(self, store_id: str) -> tuple[list[_Told], list[KnownRefund]]:
         payments = await self.books.payments(store_id)
-        theirs = []
+        theirs: list[_Told] = []
         for name in sorted({payment.provider for payment in payments}):
             refs = {payment.provider_ref for payment in payments if payment.provider == name}
-            theirs += [told async for told in self.providers[name].refunds() if told.provider_ref in refs]
+            theirs += [told async for told in self.providers[name].refunds() if _is_about(told, refs)]
         return theirs, await self.books.refunds(store_id)
 
 
@@ -141,25 +150,41 @@ def _found(name: str, checked: int, broken: list[str], examples: int) -> Invaria
     return InvariantReport(name, checked, len(broken), tuple(broken[:examples]))
 
 
-def _moved_twice(theirs: list[ProviderRefund]) -> list[str]:
+def _is_about(told: _Told | ProviderDispute, refs: set[str]) -> bool:
+    """Tell whether it is about one of these payments; what names none may be about any."""
+    return told.provider_ref in refs or (isinstance(told, NotUnderstood) and not told.provider_ref)
+
+
+def _understood(theirs: list[_Told]) -> list[ProviderRefund]:
+    return [told for told in theirs if isinstance(told, ProviderRefund)]
+
+
+def _moved_twice(theirs: list[_Told]) -> list[str]:
     """Return the intents that have moved money more than once at their provider."""
-    moved = Counter(told.refund_id for told in theirs if told.refund_id and told.status in _OUT)
+    moved = Counter(told.refund_id for told in _understood(theirs) if told.refund_id and told.status in _OUT)
     return [refund_id for refund_id, times in moved.items() if times > 1]
 
 
-def _disagreements(ours: list[KnownRefund], theirs: list[ProviderRefund]) -> list[str]:
-    """Return our refunds that the provider tells otherwise, and its refunds that we know nothing of."""
-    by_their_id = {told.provider_refund_id: told for told in theirs}
-    by_our_id = {told.refund_id: told for told in theirs if told.refund_id}
+def _disagreements(ours: list[KnownRefund], theirs: list[_Told]) -> list[str]:
+    """Return our refunds that the provider tells otherwise, and its refunds that we know nothing of.
+
+    What makes no sense is named by the provider's id of it, also where it is a refund of ours.
+    """
+    understood = _understood(theirs)
+    hidden = [told.provider_id for told in theirs if isinstance(told, NotUnderstood)]
+    by_their_id = {told.provider_refund_id: told for told in understood}
+    by_our_id = {told.refund_id: told for told in understood if told.refund_id}
     broken, met = [], set()
     for refund in ours:
+        if refund.provider_refund_id in hidden:
+            continue
         told = by_their_id.get(refund.provider_refund_id) or by_our_id.get(refund.refund_id)
         if told is not None:
             met.add(told.provider_refund_id)
         if not _agrees(refund, told):
             broken.append(str(refund.refund_id))
-    strangers = [told for told in theirs if told.provider_refund_id not in met and told.status in _OUT]
-    return [*broken, *(str(told.provider_refund_id) for told in strangers)]
+    strangers = [told for told in understood if told.provider_refund_id not in met and told.status in _OUT]
+    return [*broken, *(str(told.provider_refund_id) for told in strangers), *hidden]
 
 
 def _agrees(ours: KnownRefund, told: ProviderRefund | None) -> bool:

@@ -44,6 +44,17 @@ class ProviderRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Something that a provider lists and that makes no sense to us, by the provider's id of it.
+
+    ``provider_ref`` is the payment that it is about; empty when not even that can be read.
+    """
+
+    provider_id: str
+    provider_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderEvent:
     """A webhook, understood; without ``refund`` and ``dispute`` it is of nothing we follow."""
 
@@ -97,7 +108,8 @@ class Provider(Protocol):
         """Return what an earlier request for this refund has come to; None if it never arrived.
 
         Raises:
-            DependencyUnavailable: If the provider does not answer.
+            DependencyUnavailable: If the provider does not answer, or tells something that makes no sense
+                and may be this refund.
         """
 
     async def look_up(self, provider_refund_id: str) -> ProviderRefund:
@@ -114,13 +126,14 @@ class Provider(Protocol):
             DependencyUnavailable: If the provider does not answer.
         """
 
-    def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund]:
+    def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund | NotUnderstood]:
         """Go through the refunds the provider knows, newest first: all, or those older than one of them.
 
-        Of one that it does not know (any more) it begins with the newest. Raises DependencyUnavailable.
+        Of one that it does not know (any more) it begins with the newest. One that makes no sense holds up
+        none of the others. Raises DependencyUnavailable.
         """
 
-    def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute]:
+    def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute | NotUnderstood]:
         """Go through the disputes the provider knows, as through its refunds."""
 
     def read_webhook(self, signature: str, payload: bytes) -> ProviderEvent:

@@ -134,6 +134,36 @@ async def test_what_is_of_no_payment_of_ours_is_nothing_repaired(paid, sandbox, 
     assert await facts("payment") == []
 
 
+async def test_what_makes_no_sense_holds_up_nothing_else_of_its_list(payments, paid, sandbox, mend, broken):
+    """A refund and a dispute without a status, newer than one of each: those are booked, finance is asked."""
+    await paid()
+    made = await sandbox.refund_by_hand(PAYMENT, 300)
+    odd = await sandbox.refund_by_hand(PAYMENT, 5)
+    dispute = await sandbox.dispute(PAYMENT, 400)
+    odd_dispute = await sandbox.dispute(PAYMENT, 6)
+    garble(sandbox, "refund", odd["id"], status=None)
+    garble(sandbox, "dispute", odd_dispute, status="on the moon")
+
+    mending = await mend()
+
+    assert (mending.repaired, mending.unanswered) == ((made["id"], dispute), ())
+    assert (mending.checked, mending.is_done, (await mend()).repaired) == (4, True, ())
+    assert (await payments.balance(STORE, PAYMENT)).refunded == Money(300, "GBP")
+    assert await broken() == {"provider_agrees": (odd["id"],), "provider_agrees_on_disputes": (odd_dispute,)}
+
+
+async def test_a_walk_goes_on_behind_what_makes_no_sense(many, sandbox, mend, database):
+    """It is the last of a page."""
+    garble(sandbox, "refund", many[99], amount="a lot")
+
+    asked_at = datetime.now(UTC)
+    while not (await mend(asked_at)).is_done:
+        continue
+
+    booked = await (await database("payment")).fetch("SELECT provider_refund_id FROM refunds")
+    assert sorted(row["provider_refund_id"] for row in booked) == sorted({*many} - {many[99]})
+
+
 async def test_a_refund_the_bank_returned_is_booked(payments, paid, days_pass, mend, facts, broken):
     """It had succeeded here, and its provider's list says that it failed."""
     await paid("card_refund_fails_late")
@@ -283,6 +313,11 @@ async def test_a_place_that_its_provider_has_forgotten_is_no_obstacle(paid, sand
     )
 
     assert (await mend()).repaired == (made["id"],)
+
+
+def garble(sandbox: Outside, kind: str, object_id: str, **members: object) -> None:
+    """Let the provider tell something of it that means nothing."""
+    sandbox.state.update(sandbox.state.get(kind, object_id) | members)
 
 
 def made_at(sandbox: Outside, kind: str, object_id: str, at: datetime) -> None:

@@ -103,6 +103,20 @@ async def test_a_refund_that_only_the_provider_knows_is_found(broken, sandbox, p
     assert await broken() == {"provider_agrees": (made["id"],)}
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"amount": None}, {"status": None}, {"created": "long ago"}, {"payment_intent": None, "status": 1}],
+)
+async def test_what_makes_no_sense_at_the_provider_is_named_once(broken, sandbox, told):
+    """A refund of ours and a stranger's: by the provider's id, and the rest is compared as ever."""
+    (ours,) = await sandbox.moved(PAYMENT)
+    made = await sandbox.refund_by_hand(PAYMENT, 300)
+    for one in (ours, made):
+        sandbox.state.update(sandbox.state.get("refund", one["id"]) | told)
+
+    assert await broken() == {"provider_agrees": (made["id"], ours["id"])}
+
+
 async def test_a_second_movement_of_an_intent_is_found(broken, sandbox, postbox):
     """The provider moved money twice for one id of ours; that we were told does not make it right."""
     await sandbox.refund_by_hand(PAYMENT, 255, refund_id=REFUND)

@@ -61,6 +61,34 @@ async def test_a_provider_that_forgot_the_key_is_not_asked_twice(payments, paid,
     assert len(await sandbox.moved(PAYMENT)) == 1
 
 
+async def test_what_makes_no_sense_beside_it_does_not_hide_a_refund(payments, paid, sandbox):
+    """Ours moved and its answer was lost; a newer one of the same payment, made outside, cannot be read."""
+    await paid("card_answer_lost")
+    with pytest.raises(DependencyUnavailable):
+        await payments.issue(an_intent())
+    await sandbox.behave(PAYMENT, "card")
+    odd = await sandbox.refund_by_hand(PAYMENT, 5)
+    sandbox.state.update(sandbox.state.get("refund", odd["id"]) | {"status": None})
+
+    assert (await payments.issue(an_intent())).status is RefundStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("told", [{"metadata": "gone"}, {"status": None}])
+async def test_what_makes_no_sense_and_may_be_the_refund_is_not_sent_again(payments, paid, sandbox, told):
+    """Its provider has forgotten the key, and lists something that may be ours: the outcome stays unknown."""
+    await paid("card_answer_lost")
+    with pytest.raises(DependencyUnavailable):
+        await payments.issue(an_intent())
+    sandbox.state._db.execute("DELETE FROM answers")
+    await sandbox.behave(PAYMENT, "card")
+    (moved,) = await sandbox.moved(PAYMENT)
+    sandbox.state.update(sandbox.state.get("refund", moved["id"]) | told)
+
+    with pytest.raises(DependencyUnavailable):
+        await payments.issue(an_intent())
+    assert len(await sandbox.moved(PAYMENT)) == 1
+
+
 async def test_a_payment_the_provider_has_not_heard_of_is_introduced(payments, paid, sandbox, database):
     """The provider was down when the order came: its refund introduces the payment first."""
     await paid()

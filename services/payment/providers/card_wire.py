@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx2
 import stripe
@@ -22,7 +22,7 @@ from services.domain.ids import RefundId, StoreId, derived_id
 from services.domain.refund import CapturedPayment, RefundIntent
 from services.payment.disputes import ProviderDispute
 from services.payment.providers.patient_http import PatientHttp
-from services.payment.refunds import ProviderEvent, ProviderRefund
+from services.payment.refunds import NotUnderstood, ProviderEvent, ProviderRefund
 
 # How long our calls take is nobody else's business.
 stripe.enable_telemetry = False
@@ -44,6 +44,8 @@ _STATUSES: Final = {
 # An early warning is an object of its own, which may or may not be followed by a dispute.
 _WARNING: Final = "radar.early_fraud_warning"
 _DISPUTES: Final = frozenset({"dispute", _WARNING})
+
+Told = TypeVar("Told")
 
 
 class CardWireProvider:
@@ -106,10 +108,16 @@ class CardWireProvider:
 
     async def find(self, intent: RefundIntent, provider_ref: str) -> ProviderRefund | None:
         wanted = {"payment_intent": provider_ref, "limit": _PAGE}
+        is_certain = True
         with _answered():
             async for one in _listed(self._client.v1.refunds.list_async, wanted):
-                if (told := _to_refund(one)).refund_id == intent.refund_id:
-                    return told
+                notes = one.get("metadata")
+                if not isinstance(notes, Mapping):
+                    is_certain = False
+                elif notes.get("refund_id") == intent.refund_id:
+                    return _to_refund(one)
+        if not is_certain:
+            raise DependencyUnavailable("the provider lists something that may be this refund")
         return None
 
     async def look_up(self, provider_refund_id: str) -> ProviderRefund:
@@ -121,15 +129,15 @@ class CardWireProvider:
             told = await self._client.v1.disputes.retrieve_async(provider_dispute_id)
             return _to_dispute(told.to_dict())
 
-    async def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund]:
+    async def refunds(self, after: str = "") -> AsyncIterator[ProviderRefund | NotUnderstood]:
         with _answered():
             async for one in _listed(self._client.v1.refunds.list_async, {"limit": _PAGE}, after):
-                yield _to_refund(one)
+                yield _understood(_to_refund, one)
 
-    async def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute]:
+    async def disputes(self, after: str = "") -> AsyncIterator[ProviderDispute | NotUnderstood]:
         with _answered():
             async for one in _listed(self._client.v1.disputes.list_async, {"limit": _PAGE}, after):
-                yield _to_dispute(one)
+                yield _understood(_to_dispute, one)
 
     def read_webhook(self, signature: str, payload: bytes) -> ProviderEvent:
         parts = [part.partition("=")[::2] for part in signature.split(",")]
@@ -182,6 +190,15 @@ def _answered() -> Iterator[None]:
         raise DependencyUnavailable("the provider's answer makes no sense") from error
 
 
+def _understood(read: Callable[[Mapping[str, Any]], Told], body: Mapping[str, Any]) -> Told | NotUnderstood:
+    """Read one of a list; it has an id at least, or nobody could go on behind it."""
+    try:
+        return read(body)
+    except DependencyUnavailable:
+        provider_ref = body.get("payment_intent")
+        return NotUnderstood(str(body["id"]), provider_ref if isinstance(provider_ref, str) else "")
+
+
 def _to_refund(body: Mapping[str, Any]) -> ProviderRefund:
     try:
         refund_id = body["metadata"].get("refund_id")
@@ -195,7 +212,7 @@ def _to_refund(body: Mapping[str, Any]) -> ProviderRefund:
             failure=body.get("failure_reason"),
             created_at=datetime.fromtimestamp(body["created"], UTC) if "created" in body else None,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise DependencyUnavailable("the provider's answer makes no sense") from error
 
 
