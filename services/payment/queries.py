@@ -134,7 +134,7 @@ WITH made AS (
                          provider_refund_id, requested_at)
     SELECT $1, store_id, payment_id, order_id, currency, $4, 'outside', 'pending', $5, $6
       FROM payments
-     WHERE provider = $2 AND provider_ref = $3
+     WHERE provider = $2 AND provider_ref = $3 AND currency = $10
         ON CONFLICT DO NOTHING
  RETURNING refund_id, store_id, payment_id, currency, amount, requested_at)
 INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_units, payment_id, refund_id,
@@ -212,7 +212,8 @@ SELECT payment_id, intent ->> 'destination', store_id || '/' || payment_id
   FROM refunds WHERE store_id = $1 AND intent ->> 'destination' <> 'original'
 """
 KNOWN_REFUNDS = """
-SELECT r.refund_id, r.provider_refund_id, r.status, r.amount, reserved.posted_at AS reserved_at
+SELECT r.refund_id, r.provider_refund_id, r.status, r.amount, r.currency,
+       reserved.posted_at AS reserved_at
   FROM refunds r
   JOIN ledger_entries reserved
     ON reserved.transaction_id = 'reserve/' || r.refund_id AND reserved.account = 'captured'

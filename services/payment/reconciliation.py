@@ -11,6 +11,7 @@ from services.domain.case import RefundStatus
 from services.domain.dispute import DisputeStatus
 from services.domain.facts import DisputeChanged
 from services.domain.ids import PaymentId, RefundId, StoreId
+from services.domain.money import Money
 from services.domain.refund import Finding, InvariantReport, LedgerEntry
 from services.payment.disputes import ProviderDispute
 from services.payment.invariants import INVARIANTS
@@ -46,7 +47,7 @@ class KnownRefund:
     refund_id: RefundId
     provider_refund_id: str | None
     status: RefundStatus
-    amount: int
+    amount: Money
     reserved_at: datetime
 
 
@@ -188,9 +189,10 @@ def _disagreements(ours: list[KnownRefund], theirs: list[_Told]) -> list[str]:
 
 
 def _agrees(ours: KnownRefund, told: ProviderRefund | None) -> bool:
+    is_as_asked = told is not None and Money(told.amount, told.currency) == ours.amount
     if ours.status is RefundStatus.SUCCEEDED:
-        return told is not None and (told.status, told.amount) == (ours.status, ours.amount)
+        return told is not None and told.status is ours.status and is_as_asked
     if ours.status in MOVING:
         is_young = ours.reserved_at > datetime.now(UTC) - _UNKNOWN_AT_MOST
-        return told is None or is_young or told.status in MOVING
+        return told is None or is_young or (told.status in MOVING and is_as_asked)
     return told is None or told.status not in _OUT

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.domain.case import RefundStatus, RefundTo
-from services.domain.errors import CurrencyMismatch, InvalidArgument, UnknownProvider
+from services.domain.errors import CurrencyMismatch, DependencyUnavailable, InvalidArgument, UnknownProvider
 from services.domain.ids import PaymentId, RefundId, StoreId
 from services.domain.refund import (
     CapturedPayment,
@@ -41,6 +41,10 @@ class ProviderRefund:
     refund_id: RefundId | None = None
     failure: str | None = None
     created_at: datetime | None = None
+
+    def is_of(self, intent: RefundIntent) -> bool:
+        """Tell whether it is of the very amount that was asked for."""
+        return (self.amount, self.currency) == (intent.amount.minor_units, intent.amount.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +225,13 @@ class Refunds:
 
 
 def settled(known: Refund, told: ProviderRefund, at: datetime) -> Refund:
-    """Return what a refund becomes by its provider's word; an old word changes nothing."""
+    """Return what a refund becomes by its provider's word; an old word changes nothing.
+
+    Raises:
+        DependencyUnavailable: If it tells of another amount: what has moved is unknown then.
+    """
+    if not told.is_of(known.intent):
+        raise DependencyUnavailable("the provider tells of another amount")
     try:
         after = advance(known.status, told.status)
     except IllegalRefundTransition:

@@ -129,7 +129,7 @@ class BookRepository:
                 RefundId(str(row["refund_id"])),
                 row["provider_refund_id"],
                 RefundStatus(row["status"]),
-                row["amount"],
+                Money(row["amount"], row["currency"]),
                 row["reserved_at"],
             )
             for row in rows

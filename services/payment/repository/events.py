@@ -70,6 +70,9 @@ class EventRepository:
                 raise DependencyUnavailable("the refund is being asked for; send it again")
             return False
         known = to_refund(row)
+        if not told.is_of(known.intent):
+            # What has moved is unknown: whoever asks hears the same, and the books' review asks finance.
+            return False
         refund = settled(known, told, event.occurred_at)
         await store_settlement(connection, known, refund, event.occurred_at)
         if refund.status is not known.status:
@@ -90,6 +93,7 @@ class EventRepository:
             ledger.RESERVE.step,
             ledger.RESERVE.debit,
             ledger.RESERVE.credit,
+            told.currency,
         )
 
 
