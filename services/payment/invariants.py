@@ -43,7 +43,7 @@ _INVARIANTS = {
     """,
     "ledger_transactions_balance": """
         SELECT transaction_id AS id, sum(minor_units) <> 0 AS is_broken
-          FROM ledger_entries WHERE store_id = $1 GROUP BY transaction_id
+          FROM ledger_entries WHERE store_id = $1 GROUP BY transaction_id, currency
     """,
     "ledger_matches_captures": """
         SELECT p.payment_id AS id,
@@ -105,6 +105,14 @@ _INVARIANTS = {
                bool_or(due.done_at IS NULL AND due.due_at < now() - interval '1 hour') AS is_broken
           FROM document_dues due JOIN refunds r USING (refund_id)
          WHERE r.store_id = $1 GROUP BY r.refund_id
+    """,
+    # Kept, and not applied: it was refused, and its provider has given up sending it. A provider's events are
+    # looked at for each store that it took a payment of: before one is applied nobody knows whose it is.
+    "webhooks_are_applied": """
+        SELECT provider || '/' || event_id AS id,
+               processed_at IS NULL AND received_at < now() - interval '1 hour' AS is_broken
+          FROM provider_events
+         WHERE provider IN (SELECT provider FROM payments WHERE store_id = $1)
     """,
     "trial_balance_is_zero": """
         SELECT currency AS id, sum(minor_units) <> 0 AS is_broken
