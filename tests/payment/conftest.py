@@ -18,6 +18,7 @@ from services.payment.reconciliation import INVARIANT_NAMES
 from services.sandbox.webhooks import signature
 from tests.builders import NOW, STORE, an_order
 from tests.fixtures.sandbox import WEBHOOK_SECRET
+from tests.fixtures.services import OpenDatabase
 
 Paid = Callable[..., Awaitable[None]]
 Letter = tuple[str, bytes]
@@ -109,7 +110,7 @@ def broken(payments: PaymentClient) -> Callable[[], Awaitable[dict[str, tuple[st
 
 
 @pytest.fixture
-def trial(database):
+def trial(database: OpenDatabase) -> Callable[[], Awaitable[dict[str, int]]]:
     """The balance of every account that has one."""
 
     async def balances() -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The ledger is double-entry, adds up to nothing, and is never changed."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -16,8 +17,16 @@ TRIAL = "SELECT account, sum(minor_units)::bigint FROM ledger_entries GROUP BY a
 POST = """
 INSERT INTO ledger_entries (transaction_id, store_id, account, currency, minor_units, payment_id, memo,
                             business_at)
-VALUES ('odd', 'demo', 'captured', 'GBP', $1, 'pay_536365', 'odd', now())
+SELECT 'odd', store_id, account, currency, minor_units, 'pay_536365', 'odd', now()
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+    AS entry (account, store_id, currency, minor_units)
 """
+IN_CHART = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ledger_account_in_chart'"
+
+
+async def post(connection, *entries: tuple[str, str, str, int]) -> None:
+    """Post a transaction behind the service's back: account, store, currency and amount of each entry."""
+    await connection.execute(POST, *map(list, zip(*entries, strict=True)))
 
 
 async def see_through(payments) -> None:
@@ -67,15 +76,34 @@ async def test_an_unknown_outcome_is_promised_not_moved(payments, paid, database
     assert trial == {"provider": 1530, "captured": -1275, "refund_payable": -255}
 
 
-async def test_a_transaction_that_does_not_balance_cannot_be_stored(paid, database):
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [("provider", "demo", "GBP", 5)],
+        [("provider", "demo", "GBP", 100), ("captured", "demo", "JPY", -100)],
+        [("provider", "demo", "GBP", 100), ("captured", "other", "GBP", -100)],
+    ],
+    ids=["one side", "two currencies", "two stores"],
+)
+async def test_a_transaction_that_does_not_balance_cannot_be_stored(paid, database, odd):
     """The database itself refuses, at the end of the transaction."""
     await paid()
     connection = await database("payment")
 
     with pytest.raises(asyncpg.RaiseError):
-        await connection.execute(POST, 5)
-    async with connection.transaction():
-        await connection.execute(POST, 0)
+        await post(connection, *odd)
+    await post(connection, ("provider", "demo", "GBP", 100), ("captured", "demo", "GBP", -100))
+
+
+async def test_nothing_is_posted_beside_the_chart(paid, database):
+    """The database knows the same accounts as the domain, and no other."""
+    await paid()
+    connection = await database("payment")
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await post(connection, ("nonsense", "demo", "GBP", 100), ("captured", "demo", "GBP", -100))
+
+    assert set(re.findall(r"'(\w+)'", await connection.fetchval(IN_CHART))) == CHART.keys()
 
 
 @pytest.mark.parametrize(
