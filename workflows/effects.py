@@ -1,6 +1,7 @@
 """How a case has something done: quickly within the workflow task if the service is up, patiently if not."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -14,9 +15,14 @@ Result = TypeVar("Result")
 
 
 async def quickly(
-    activity: Callable[[Subject, Argument], Coroutine[Any, Any, Result]], argument: Argument
+    activity: Callable[[Subject, Argument], Coroutine[Any, Any, Result]],
+    argument: Argument,
+    *,
+    patiently: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> Result:
     """Run an idempotent activity locally; when its service does not answer, as a patient regular one.
+
+    What ``patiently`` returns surrounds the patient one: a case says there that it waits.
 
     Raises:
         FailureError: Only if the service refuses (see ``refusal``).
@@ -26,7 +32,8 @@ async def quickly(
     except FailureError as error:
         if refusal(error) is not None:
             raise
-    return await workflow.execute_activity_method(activity, argument, **PATIENT)
+    async with patiently():
+        return await workflow.execute_activity_method(activity, argument, **PATIENT)
 
 
 async def at_once(

@@ -127,15 +127,17 @@ class Request:
             await self._hold_first()
 
     async def _hold_first(self) -> None:
+        wanted = {line.line_id: line.quantity for line in self._case.request.lines}
         try:
-            await self._hold("claim-1", {line.line_id: line.quantity for line in self._case.request.lines})
+            # Nothing is shown of a case that may yet turn out not to be one.
+            await self._hold("claim-1", wanted, is_opening=True)
         except FailureError as error:
             refused_with = refusal(error)
             if refused_with is None:
                 raise
             raise NotOpened(refused_with) from error
 
-    async def _hold(self, step: str, units: Mapping[LineId, int]) -> None:
+    async def _hold(self, step: str, units: Mapping[LineId, int], *, is_opening: bool = False) -> None:
         """Take units, with their release pushed before."""
         request = self._case.request
         claim = ClaimUnits(
@@ -147,7 +149,10 @@ class Request:
         )
         self._is_released = False
         self._case.undo.push(f"release units ({step})", lambda: self._release(step))
-        self._held[step] = await quickly(OrderActivities.claim_units, claim)
+        if is_opening:
+            self._held[step] = await quickly(OrderActivities.claim_units, claim)
+        else:
+            self._held[step] = await self._case.have_done(OrderActivities.claim_units, claim)
         self._case.file.quote = self.quote_for({h.line_id: count_of(h.ranges) for h in self._all_held()})
 
     @property
