@@ -29,11 +29,13 @@ PROVIDER_FEES: Final = "provider_fees"
 STORE_CREDIT: Final = "store_credit"
 CREDIT_GRANTED: Final = "credit_granted"
 CREDIT_BREAKAGE: Final = "credit_breakage"
+BANK: Final = "bank"
 FREIGHT_RECOVERY: Final = "freight_recovery"
 
 CHART: Final[Mapping[str, AccountKind]] = MappingProxyType(
     {
         PROVIDER: AccountKind.ASSET,
+        BANK: AccountKind.ASSET,
         DISPUTE_FROZEN: AccountKind.ASSET,
         FREIGHT_RECOVERY: AccountKind.ASSET,
         CAPTURED: AccountKind.LIABILITY,

@@ -55,8 +55,14 @@ class Reason(StrEnum):
 
 
 class RefundTo(StrEnum):
+    """Where a refund goes; but for the first it is moved by the provider of that name.
+
+    A bank transfer is finance's word alone: nobody can ask for it.
+    """
+
     ORIGINAL = "original"
     STORE_CREDIT = "store_credit"
+    BANK_TRANSFER = "bank_transfer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from services.domain.case import RefundTo
 from services.domain.store_credit import STORE_CREDIT_PROVIDER
 from services.payment.documents.crediting import Crediting
 from services.payment.documents.issuing import Issuing
@@ -13,6 +14,7 @@ from services.payment.documents.repository import DocumentRepository
 from services.payment.documents.sellers import load_sellers
 from services.payment.documents.servicer import mount_documents
 from services.payment.janitor import Janitor
+from services.payment.providers.bank_transfer import BankTransferProvider
 from services.payment.providers.card_wire import CardWireProvider
 from services.payment.providers.store_credit import StoreCreditProvider
 from services.payment.reconciliation import Reconciliation
@@ -52,6 +54,7 @@ def _sandbox(means: Means) -> Provider:
 
 PROVIDERS: Final[Mapping[str, Callable[[Means], Provider]]] = {
     "sandbox": _sandbox,
+    RefundTo.BANK_TRANSFER: lambda means: BankTransferProvider(means.pool),
     STORE_CREDIT_PROVIDER: lambda means: StoreCreditProvider(CreditRepository(means.pool)),
 }
 

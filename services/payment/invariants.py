@@ -59,7 +59,9 @@ _INVARIANTS = {
         SELECT r.refund_id::text AS id,
                coalesce(sum(e.minor_units) FILTER (WHERE e.account = 'captured'), 0)
                    <> CASE WHEN r.status IN {COUNTED_STATUSES} THEN r.amount ELSE 0 END
-            OR coalesce(sum(e.minor_units) FILTER (WHERE e.account = 'provider'), 0)
+            OR coalesce(sum(e.minor_units) FILTER (
+                   WHERE e.account = CASE r.intent ->> 'destination' WHEN 'bank_transfer' THEN 'bank'
+                                                                     ELSE 'provider' END), 0)
                    <> CASE WHEN r.status = 'succeeded' THEN -r.amount ELSE 0 END AS is_broken
           FROM refunds r LEFT JOIN ledger_entries e USING (refund_id)
          WHERE r.store_id = $1 GROUP BY r.refund_id, r.status, r.amount

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.domain.accounts import (
+    BANK,
     CAPTURED,
     DISPUTE_FROZEN,
     DISPUTE_LOSSES,
@@ -14,7 +15,7 @@ from services.domain.accounts import (
     PROVIDER_FEES,
     REFUND_PAYABLE,
 )
-from services.domain.case import RefundStatus
+from services.domain.case import RefundStatus, RefundTo
 from services.domain.dispute import Stake
 
 
@@ -28,18 +29,17 @@ class Posting:
 
 
 RESERVE: Final = Posting("reserve", CAPTURED, REFUND_PAYABLE)
-SUCCEED: Final = Posting("succeed", REFUND_PAYABLE, PROVIDER)
 RELEASE: Final = Posting("release", REFUND_PAYABLE, CAPTURED)
-RETURN: Final = Posting("return", PROVIDER, CAPTURED)
 
 
-def settlement(before: RefundStatus, after: RefundStatus) -> Posting | None:
+def settlement(before: RefundStatus, after: RefundStatus, destination: RefundTo) -> Posting | None:
     """Return what a change of status posts; None when no money and no promise changes."""
+    paid_from = BANK if destination is RefundTo.BANK_TRANSFER else PROVIDER
     dead = {RefundStatus.FAILED, RefundStatus.CANCELED}
     if after is RefundStatus.SUCCEEDED and before is not RefundStatus.SUCCEEDED:
-        return SUCCEED
+        return Posting("succeed", REFUND_PAYABLE, paid_from)
     if after in dead and before is RefundStatus.SUCCEEDED:
-        return RETURN
+        return Posting("return", paid_from, CAPTURED)
     if after in dead and before not in dead:
         return RELEASE
     return None

@@ -23,7 +23,6 @@ from services.domain.refund import (
     RefundPart,
     advance,
 )
-from services.domain.store_credit import STORE_CREDIT_PROVIDER
 from services.payment.disputes import ProviderDispute
 
 MOVING = frozenset({RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION})
@@ -83,9 +82,9 @@ class Reserved:
 
     @property
     def provider(self) -> str:
-        """Who moves it: whoever took the payment, unless it becomes store credit."""
-        is_credit = self.refund.intent.destination is RefundTo.STORE_CREDIT
-        return STORE_CREDIT_PROVIDER if is_credit else self.payment.provider
+        """Who moves it: whoever took the payment, unless it goes elsewhere."""
+        destination = self.refund.intent.destination
+        return self.payment.provider if destination is RefundTo.ORIGINAL else destination.value
 
 
 class Provider(Protocol):

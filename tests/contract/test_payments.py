@@ -328,15 +328,16 @@ async def test_a_won_dispute_gives_the_money_free(payments, moved, disputed):
     assert await moved(PAYMENT) == 1530
 
 
-async def test_a_refund_may_become_store_credit(payments, moved):
+@pytest.mark.parametrize("destination", [RefundTo.STORE_CREDIT, RefundTo.BANK_TRANSFER])
+async def test_a_refund_may_go_elsewhere(payments, moved, destination):
     """Nothing moves at the provider, whatever ails it; it counts against the payment, and is one refund."""
     await payments.register(paid_with("card_down"))
-    intent = an_intent(destination=RefundTo.STORE_CREDIT)
+    intent = an_intent(destination=destination)
     refunds = [await payments.issue(intent), await payments.issue(intent)]
     checked = await payments.check(STORE, intent.refund_id, NOW)
 
     assert refunds == [checked, checked]
-    assert (checked.status, checked.intent.destination) == (RefundStatus.SUCCEEDED, RefundTo.STORE_CREDIT)
+    assert (checked.status, checked.intent.destination) == (RefundStatus.SUCCEEDED, destination)
     balance = await payments.balance(STORE, PAYMENT)
     assert (balance.refunded, balance.refundable) == (gbp(255), gbp(1275))
     assert await moved(PAYMENT) == 0

@@ -155,14 +155,15 @@ class FakePayments:
             return self._settle(refund, self.provider.look_up(refund.intent), at)
 
     def _move(self, intent: RefundIntent) -> RefundStatus:
-        """Have the payment's provider move it, unless it becomes credit, which nobody outside hears of."""
+        """Have the payment's provider move it, unless it goes elsewhere, which nobody outside hears of."""
         if intent.destination is RefundTo.ORIGINAL:
             return self.provider.refund(intent)
-        self.credited[intent.refund_id] = intent.amount
+        if intent.destination is RefundTo.STORE_CREDIT:
+            self.credited[intent.refund_id] = intent.amount
         return RefundStatus.SUCCEEDED
 
     def bank_returns(self, refund_id: str, at: datetime) -> Fact:
-        """Let a refund that succeeded fail after all; returns the fact its case will be told."""
+        """Let a refund that succeeded, or is on its way, fail; returns the fact its case will be told."""
         refund = self._refunds[RefundId(refund_id)]
         self.provider.refunds[refund.intent.refund_id] = RefundStatus.FAILED
         refund = self._settle(refund, RefundStatus.FAILED, at)

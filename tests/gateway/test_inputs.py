@@ -42,6 +42,9 @@ BAD_CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "half a character": (case_body(note="\ud800"), "/note", "malformed"),
     "a channel of words": (case_body(channel="the web"), "/channel", "malformed"),
     "unknown destination": (case_body(details={"refund_to": "me"}), "/details/refund_to", "unknown_value"),
+    "finance's own destination": (
+        case_body(details={"refund_to": "bank_transfer"}), "/details/refund_to", "unknown_value",
+    ),
 }  # fmt: skip
 
 

@@ -90,7 +90,7 @@ async def test_without_the_customers_word_it_stays_money(stage: Stage, answer: s
     else:
         await stage.advance(days=7, minutes=1)
     await stage.until_true(lambda: "refund_stuck" in stage.open_tasks())
-    assert stage.task("refund_stuck").outcomes == ("retry", "settled_outside")
+    assert stage.task("refund_stuck").outcomes == ("retry", "settled_outside", "already_paid")
     stage.world.payments.behave("pay_536365", "card")
     await stage.complete("refund_stuck", "retry", AGENT)
 
@@ -168,7 +168,7 @@ async def test_what_may_still_move_is_not_offered_as_credit(stage: Stage) -> Non
     await stage.inspect(accepted=2)
     await stage.until_true(lambda: "refund_stuck" in stage.open_tasks())
 
-    assert stage.task("refund_stuck").outcomes == ("retry", "settled_outside")
+    assert stage.task("refund_stuck").outcomes == ("retry", "settled_outside", "already_paid")
 
 
 @dataclass

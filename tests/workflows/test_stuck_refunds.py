@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from services.domain.case import Action, CaseSnapshot, CaseStatus, Party, RefundStatus, TaskState
+from services.domain.case import Action, CaseSnapshot, CaseStatus, Party, RefundStatus, RefundTo, TaskState
+from services.domain.dispute import DisputeStatus
 from services.domain.facts import RefundChanged
-from services.domain.ids import PaymentId
+from services.domain.ids import PaymentId, refund_id_for
 from services.domain.order import OrderAsSold, Payment
-from tests.builders import a_line, a_policy_with_timers, an_order
+from tests.builders import STORE, a_line, a_policy_with_timers, an_order
 from tests.fixtures.temporal import AGENT, Stage
 
 PENDING, FAILED, SUCCEEDED = RefundStatus.PENDING, RefundStatus.FAILED, RefundStatus.SUCCEEDED
@@ -100,6 +101,86 @@ async def test_a_webhook_withdraws_the_question_too(stage: Stage) -> None:
 
     assert (await stage.until("refunded")).refunds[0].status is SUCCEEDED
     assert stage.task("refund_stuck").state is TaskState.CANCELED
+
+
+async def cannot_go_back(stage: Stage) -> None:
+    """The payment cannot take its refund, and finance pays it by bank transfer."""
+    await stage.sell()
+    stage.world.payments.behave("pay_536365", "card_refund_declined")
+    await finance_is_asked(stage)
+
+
+def legs(case: CaseSnapshot) -> list[tuple[int, RefundTo, RefundStatus]]:
+    return [(leg.amount.minor_units, leg.destination, leg.status) for leg in case.refunds]
+
+
+async def left(stage: Stage) -> int:
+    """Return what may still go back of the payment, by the payment service's books."""
+    return (await stage.world.payments.balance(STORE, "pay_536365")).refundable.minor_units
+
+
+async def test_what_finance_paid_is_a_refund_like_any(stage: Stage) -> None:
+    """It counts against the payment, the case says who did it, and the customer hears of it, once."""
+    await cannot_go_back(stage)
+    before = await left(stage)
+    closed = await settle_outside(stage)
+
+    assert legs(closed) == [(510, RefundTo.ORIGINAL, FAILED), (510, RefundTo.BANK_TRANSFER, SUCCEEDED)]
+    assert closed.refunds[1].cause == "settled outside by agent-1"
+    assert closed.refunds[1].refund_id == refund_id_for(
+        closed.case_id, f"outside-{closed.refunds[0].refund_id}", PaymentId("pay_536365")
+    )
+    assert await left(stage) == before - 510
+    assert stage.told().count("refund_succeeded") == 1
+    assert (stage.world.payments.moved("pay_536365"), stage.open_tasks()) == (0, [])
+
+
+async def test_what_is_paid_already_is_not_booked_once_more(stage: Stage) -> None:
+    """Money that the books know to be out (a bank's ruling, the provider's dashboard) is no transfer."""
+    await cannot_go_back(stage)
+    await stage.complete("refund_stuck", "already_paid", AGENT)
+
+    assert legs(await stage.until("refunded")) == [(510, RefundTo.ORIGINAL, FAILED)]
+    assert "refund_succeeded" not in stage.told()
+
+
+async def test_a_transfer_that_the_books_refuse_is_asked_about(stage: Stage) -> None:
+    """A bank holds the payment's money by now: finance sees that no book has it, and tries later."""
+    await cannot_go_back(stage)
+    stage.world.payments.disputed("pay_536365", 1530, DisputeStatus.NEEDS_RESPONSE)
+    await stage.complete("refund_stuck", "settled_outside", AGENT)
+    await stage.until_true(lambda: len(published(stage).refunds) == 2)
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+    task = stage.task("refund_stuck")
+    assert (task.context["why"], task.context["destination"]) == ("payment_disputed", "bank_transfer")
+    assert task.outcomes == ("retry", "already_paid")
+    stage.world.payments.disputed("pay_536365", 1530, DisputeStatus.WON)
+    await stage.complete("refund_stuck", "retry", AGENT)
+
+    closed = await stage.until("refunded")
+    assert legs(closed)[1:] == [
+        (510, RefundTo.BANK_TRANSFER, FAILED),
+        (510, RefundTo.BANK_TRANSFER, SUCCEEDED),
+    ]
+
+
+async def test_a_transfer_is_booked_once_the_refund_is_dead(stage: Stage) -> None:
+    """Paid outside while the provider says pending, which keeps its amount; then it fails: one is booked."""
+    await stays_pending(stage)
+    pending = await settle_outside(stage)
+    assert legs(pending) == [(510, RefundTo.ORIGINAL, PENDING)]
+    failed = stage.world.payments.bank_returns(pending.refunds[0].refund_id, datetime.now(UTC)).refund
+    assert failed is not None
+    for _ in range(2):
+        assert await stage.refund_changed(failed)
+
+    await stage.until_true(lambda: len(published(stage).refunds) == 2)
+    assert legs(published(stage)) == [
+        (510, RefundTo.ORIGINAL, FAILED),
+        (510, RefundTo.BANK_TRANSFER, SUCCEEDED),
+    ]
+    assert published(stage).outcome == "refunded"
+    assert (stage.told().count("refund_succeeded"), stage.open_tasks()) == (1, [])
 
 
 async def test_what_was_paid_outside_and_had_moved_is_seen(stage: Stage) -> None:

@@ -10,7 +10,7 @@ or chosen when finance offers it for a leg that failed (Directive 2011/83/EU art
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,6 @@ from services.domain.amounts import refund_parts
 from services.domain.case import (
     Action,
     CaseRefund,
-    Option,
     Party,
     RefundStatus,
     RefundTo,
@@ -37,6 +36,7 @@ from services.domain.quote import Quote, TenderShare
 from services.domain.refund import TRANSITIONS, Refund, RefundIntent, RefundPart
 from workflows.activities.payment import CheckRefund, PaymentActivities
 from workflows.cases.anatomy import Case
+from workflows.cases.credit_offer import CREDIT_OFFER, credit_or_money
 from workflows.cases.patience import Patience, Watch
 from workflows.effects import refusal
 from workflows.options import MOVE_MONEY, with_summary
@@ -44,7 +44,6 @@ from workflows.tasks import Ask
 from workflows.waiting import Reminder
 
 _PERSON_ANSWERS_WITHIN = timedelta(days=2)
-CREDIT_OFFER = "credit"
 _MOVING = {RefundStatus.PENDING, RefundStatus.REQUIRES_ACTION}
 _DEAD = {RefundStatus.FAILED, RefundStatus.CANCELED}
 _AS: Final = {
@@ -346,7 +345,7 @@ class Refunding:
         What presses more is done first; the customer's time stands still for as long.
         """
         case, until = self.case, workflow.now() + self._offers[leg.refund_id]
-        case.file.offers[CREDIT_OFFER] = _credit_or_money(leg.amount.currency, workflow.now())
+        case.file.offers[CREDIT_OFFER] = credit_or_money(leg.amount.currency, workflow.now())
         wanted = WaitingOn(Party.CUSTOMER, Action.CHOOSE, until, Then.ASK_FINANCE)
         was_early = await case.wait(wanted, lambda: self.choice is not None or unless(), self.polls())
         case.file.offers.pop(CREDIT_OFFER, None)
@@ -392,12 +391,3 @@ class Refunding:
             requested_at=workflow.now(),
             destination=destination,
         )
-
-
-def _credit_or_money(currency: str, now: datetime) -> tuple[Option, ...]:
-    free = Money.zero(currency)
-    at_once, only_here = ("You have it at once", "It does not lapse"), ("It can only be spent with us",)
-    return (
-        Option("store_credit", "Have it as store credit", free, now, at_once, only_here),
-        Option("money", "Have it as money", free, None, ("You are paid back",), ("It takes longer",)),
-    )

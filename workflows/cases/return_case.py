@@ -30,9 +30,11 @@ from services.domain.quote import Quote, beyond
 from services.domain.return_phases import TAKEN_IN, ReturnPhase, advance
 from workflows.cases.anatomy import NotOpened, Withdrawn, refused
 from workflows.cases.commands import CommandedCase
+from workflows.cases.credit_offer import CREDIT_OFFER
 from workflows.cases.inbound import Inbound
+from workflows.cases.lines import lines_of
 from workflows.cases.patience import Patience
-from workflows.cases.refunding import CREDIT_OFFER, Refunding
+from workflows.cases.refunding import Refunding
 from workflows.cases.rejections import Rejections
 from workflows.cases.request import Request
 from workflows.messages import CaseResult, Choose, Confirm, Escalate, OpenCase, RegisterParcel
@@ -67,6 +69,8 @@ class ReturnCase(CommandedCase):
         self.told = dict.fromkeys(RefundTo, Money.zero(request.currency))
         self.times_told = 0
         self.escalation: Escalate | None = None
+        # Once per case: what is reopened and closed again is not asked about again.
+        self.is_rating_asked = False
         self.confirmation: Confirm | None = None
         if request.return_.refund_to is RefundTo.STORE_CREDIT:
             # The law wants it expressly agreed to: who said so stays on record.
@@ -241,11 +245,12 @@ class ReturnCase(CommandedCase):
     async def _something_comes_late(self) -> bool:
         """Follow up; True when goods come, or money comes back, after the case was closed."""
         timers = self.asked.timers
-        if self.file.outcome in {P.REFUNDED, P.PARTIALLY_REFUNDED, P.REJECTED}:
+        if self.file.outcome in {P.REFUNDED, P.PARTIALLY_REFUNDED, P.REJECTED} and not self.is_rating_asked:
             ask_at = self.asked.due(days=timers.satisfaction_days)
             later = WaitingOn(Party.NOBODY, Action.FOLLOW_UP, ask_at, Then.ASK_SATISFACTION)
             if await self.wait(later, lambda: self.has_work):
                 return True
+            self.is_rating_asked = True
             until = self.asked.due(days=timers.satisfaction_answer_days)
             await self.tell("satisfaction_question", {"answer_by": until.isoformat()})
             rating = WaitingOn(Party.CUSTOMER, Action.RATE, until, Then.SKIP)
@@ -279,7 +284,6 @@ class ReturnCase(CommandedCase):
     async def _reopen(self) -> ReturnPhase:
         self.file.reopen()
         self.record("reopened")
-        self.confirmation = None
         if self._goods_wait:
             before = P(self.file.phase)
             self.enter(P.INSPECTING)
@@ -300,7 +304,7 @@ class ReturnCase(CommandedCase):
         self.news()
 
     def lines(self) -> tuple[CaseLine, ...]:
-        return self.inbound.lines(self.file.settled)
+        return lines_of(self.request.lines, self.inbound.goods, self.file.settled)
 
     def is_opened(self) -> bool:
         return self.inbound.is_authorised or not self.inbound.is_authorising

@@ -119,7 +119,8 @@ class ReturnDocument(Outgoing):
 class RefundDocument(Outgoing):
     """``cause`` names the person or the timer that brought it about.
 
-    ``payment_id`` is the payment it counts against, also where it becomes store credit.
+    ``payment_id`` is the payment it counts against, also where it becomes store credit or is paid by bank
+    transfer.
     """
 
     refund_id: str

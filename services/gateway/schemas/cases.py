@@ -1,6 +1,6 @@
 """Requests about cases: opening, and what customers and storefronts do."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StrictInt
 
@@ -35,7 +35,7 @@ class RequestedLineBody(Incoming):
 class ReturnDetailsBody(Incoming):
     """``refund_to``: back as it was paid, unless the customer asks for store credit."""
 
-    refund_to: RefundTo = RefundTo.ORIGINAL
+    refund_to: Literal[RefundTo.ORIGINAL, RefundTo.STORE_CREDIT] = RefundTo.ORIGINAL
 
 
 class CaseBody(Incoming):
