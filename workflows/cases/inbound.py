@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from services.domain.case import Action, CaseLine, Party, ReturnAuthorisation, Then, WaitingOn, at_dock
+from services.domain.case import Action, Party, ReturnAuthorisation, Then, WaitingOn, at_dock
 from services.domain.facts import Fact, FactKind
 from services.domain.goods import ReturnedGoods
 from services.domain.ids import LineId, rma_for
 from services.domain.logistics import ExpectedLine, ExpectedReturn, Receipt
 from services.domain.parcel import Parcel
 from services.domain.policy import RefundCapStart
-from services.domain.quote import Quote
 from services.domain.return_phases import ReturnPhase as P
 from workflows.activities.warehouse import CloseReturn, FollowParcel, WarehouseActivities
 from workflows.effects import refusal
@@ -359,23 +358,3 @@ class Inbound:
         self._received_at = None
         ask = Ask("late_goods", "supervisor", "Goods came late, and another case has their units", ("done",))
         await self._case.leave_task(ask, workflow.now() + timedelta(days=2))
-
-    def lines(self, settled: Quote | None) -> tuple[CaseLine, ...]:
-        """Return the case's lines as they stand."""
-        refunded = {line.line_id: line.quantity for line in settled.lines} if settled else {}
-        counts = {line.line_id: line for line in self.goods.lines}
-        made = []
-        for asked in self._case.request.lines:
-            known = counts.get(asked.line_id)
-            made.append(
-                CaseLine(
-                    line_id=asked.line_id,
-                    quantity=asked.quantity,
-                    reason=asked.reason,
-                    received=known.received if known else 0,
-                    accepted=known.accepted if known else 0,
-                    rejected=known.rejected if known else 0,
-                    refunded=refunded.get(asked.line_id, 0),
-                )
-            )
-        return tuple(made)
