@@ -116,8 +116,8 @@ async def test_a_task_that_comes_up_while_a_case_finishes_is_left(stage: Stage) 
     assert {"message_bounced", "goods_received"} <= set(told)
 
 
-async def test_an_old_score_is_no_answer_to_a_new_question(stage: Stage) -> None:
-    """Rated badly, reopened while it finished, paid again: a new rating is waited for, and one task left."""
+async def test_a_customer_is_asked_for_a_score_once(stage: Stage) -> None:
+    """Rated badly, reopened while it finished, paid again: nothing more is asked, and one task is left."""
     await refunded(stage)
     await stage.advance(days=3, seconds=2)
     stage.world.down("casework")
@@ -133,5 +133,6 @@ async def test_an_old_score_is_no_answer_to_a_new_question(stage: Stage) -> None
 
     case = await stage.now()
     assert case.waiting_on is not None
-    assert case.waiting_on.action is Action.RATE
+    assert case.waiting_on.action is Action.FOLLOW_UP
+    assert stage.told().count("satisfaction_question") == 1
     assert left(stage, "low_score") == 1
