@@ -45,6 +45,7 @@ class Inbound:
         self._has_been_tried = False
         self._is_followed = True
         self._send_by: datetime | None = None
+        self._searched: set[str] = set()
         self._received_at: datetime | None = None
 
     # Authorising: the dock expects the goods, and the customer gets a label.
@@ -231,14 +232,25 @@ class Inbound:
         stalled = WaitingOn(Party.CARRIER, Action.DELIVER_PARCEL, stalled_at, Then.SEARCH_CARRIER)
         if await self._case.wait(stalled, news, name="stalled"):
             return True
-        search = Ask("search_parcel", "agent", "A return's parcel has stopped moving", ("done",))
-        await self._case.leave_task(search, lost_at)
+        await self._have_searched(lost_at)
         lost = WaitingOn(Party.CARRIER, Action.DELIVER_PARCEL, lost_at, Then.ASK_SUPERVISOR)
-        return await self._case.wait(lost, news, name="lost") or await self._decide_on_lost(news)
+        if await self._case.wait(lost, news, name="lost"):
+            return True
+        return await self._decide_on_lost(news, self._case.waiting.ended_at or lost_at)
 
-    async def _decide_on_lost(self, news: Callable[[], bool]) -> bool:
+    async def _have_searched(self, due_at: datetime) -> None:
+        """Ask an agent to look for the parcel, once for each that was named."""
+        if self.parcel.tracking_number in self._searched:
+            return
+        self._searched.add(self.parcel.tracking_number)
+        search = Ask("search_parcel", "agent", "A return's parcel has stopped moving", ("done",))
+        await self._case.leave_task(search, due_at)
+
+    async def _decide_on_lost(self, news: Callable[[], bool], lost_at: datetime) -> bool:
         """Silence counts as received what a carrier has; a number nobody ever scanned proves nothing."""
-        until = self._case.asked.due(days=self._case.asked.timers.discretion_answer_days)
+        answer_days = self._case.asked.timers.discretion_answer_days
+        # However often another parcel is named meanwhile.
+        until = self._case.asked.due(days=answer_days, start=lost_at)
         ask = Ask("parcel_lost", "supervisor", "A return's parcel is lost", ("refund", "close"))
         then = Then.DEEM_RECEIVED if self.parcel.is_handed_over else Then.CLOSE_UNRETURNED
         wanted = WaitingOn(Party.MERCHANT, Action.REVIEW, until, then)
