@@ -45,6 +45,7 @@ class Inbound:
         self._has_been_tried = False
         self._is_followed = True
         self._send_by: datetime | None = None
+        self._label_moves_to: datetime | None = None
         self._searched: set[str] = set()
         self._received_at: datetime | None = None
 
@@ -78,14 +79,24 @@ class Inbound:
         )
         try:
             made = await self._ask_for_label(expected)
+            is_late = self._has_been_tried
         finally:
             self._has_been_tried = True
             self._case.news()
         if made is not None and made.ship_to is not None:
             self._case.file.return_ = ReturnAuthorisation(made.rma, made.label_url, made.ship_to)
             self._case.record("return_authorised", detail=made.rma)
+            self._count_from_label(is_late=is_late)
             if self._case.is_wanted and not self.goods.has_come:
                 await self._tell_approved(made)
+
+    def _count_from_label(self, *, is_late: bool) -> None:
+        """Keep to the deadline in force; one that ran without a label begins with it."""
+        if self._case.file.phase == P.AWAITING_PARCEL and self._case.waiting.deadline is not None:
+            self._send_by = self._case.waiting.deadline
+        if is_late and self._send_by is not None:
+            due = self._case.asked.due(days=self._case.asked.timers.send_parcel_days)
+            self._send_by = self._label_moves_to = max(self._send_by, due)
 
     async def _tell_approved(self, made: ExpectedReturn) -> None:
         quote, until = self._case.file.quote, self._send_by
@@ -207,13 +218,29 @@ class Inbound:
         before = timedelta(days=timers.parcel_reminder_days_before)
         reminders = (Reminder(before, self._remind),) if until - before > workflow.now() else ()
         wanted = WaitingOn(Party.CUSTOMER, Action.SEND_PARCEL, until, Then.CLOSE_UNRETURNED)
-        has_moved = await self._case.wait(wanted, self._moved_on(self.parcel), reminders)
+        has_gone = self._moved_on(self.parcel)
+        has_news = await self._case.wait(wanted, lambda: has_gone() or self._is_moved_by_label, reminders)
         self._send_by = self._case.waiting.ended_at
-        return has_moved
+        if self._send_by is not None and self._label_moves_to is not None:
+            self._send_by, self._label_moves_to = max(self._send_by, self._label_moves_to), None
+        elif not has_news and self._waits_for_label:
+            # Nobody can be late who was not told where to send it.
+            self._send_by = self._case.asked.due(days=timers.send_parcel_days)
+            return True
+        return has_news
+
+    @property
+    def _is_moved_by_label(self) -> bool:
+        """Whether the wait begins anew for a late label; what staff have paused stays so."""
+        return self._label_moves_to is not None and not self._case.waiting.is_paused
+
+    @property
+    def _waits_for_label(self) -> bool:
+        return self._authorising is not None and not self._authorising.done() and not self.is_authorised
 
     async def _remind(self) -> None:
         current = self._case.waiting.current
-        if current is not None:
+        if current is not None and not self._waits_for_label:
             values = {"send_by": current.until.isoformat(), "rma": rma_for(self._case.request.case_id)}
             await self._case.tell("parcel_reminder", values)
 
