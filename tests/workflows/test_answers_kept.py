@@ -1,7 +1,7 @@
 """What a case has answered stays true: a command taken while a service is away decides what becomes of it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.domain.case import Action, CaseSnapshot, CaseStatus, Party
 from tests.fixtures.temporal import CUSTOMER, SUPERVISOR, Stage
@@ -26,7 +26,7 @@ async def runs_out(stage: Stage, **time: float) -> "asyncio.Task[datetime]":
 
 
 async def test_a_withdrawal_while_a_case_is_undone_counts(stage: Stage) -> None:
-    """The time ran out, the units cannot be given back yet: what the customer is told then is what happens."""
+    """Time ran out, the units cannot be given back yet: what the customer is told then is what happens."""
     await stage.sell()
     await stage.open()
     await stage.until_true(lambda: "return_approved" in stage.told())
