@@ -30,8 +30,9 @@ class Parcel:
     handed_over_at: datetime | None = None
 
     def registered(self, carrier: str, tracking_number: str, at: datetime) -> "Parcel":
-        """Note how the customer says the goods travel."""
-        return replace(self, carrier=carrier, tracking_number=tracking_number, registered_at=at)
+        """Note how the customer says the goods travel; their time counts from the first word of it."""
+        first = self.registered_at or at
+        return replace(self, carrier=carrier, tracking_number=tracking_number, registered_at=first)
 
     def scanned(self, event: TrackingEvent, learned_at: datetime) -> "Parcel":
         """Take a scan; an older one than is known adds at most a delivery."""
