@@ -27,6 +27,7 @@ BEHAVIOUR_FILE = "behaviour"
 
 class Behaviour(StrEnum):
     ACCEPT = "accept"
+    ONE_EACH = "one_each"  # 421 to a second mail on one connection; of the folder alone
     DEFER = "defer"  # 451 to the recipient: later, perhaps
     DEFER_TEXT = "defer_text"  # 451 after the text
     REFUSE = "refuse"  # 550 to the recipient: never
@@ -44,6 +45,7 @@ class Mailbox:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
+        self._has_mailed: WeakSet[Session] = WeakSet()
 
     def behaviour_for(self, recipient: str) -> Behaviour:
         """Return the recipient's own behaviour, or the folder's."""
@@ -51,6 +53,16 @@ class Mailbox:
         file = self.directory / BEHAVIOUR_FILE
         words = [tag, file.read_text().strip() if file.exists() else ""]
         return next((Behaviour(word) for word in words if word in set(Behaviour)), Behaviour.ACCEPT)
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if session in self._has_mailed and self.behaviour_for("") is Behaviour.ONE_EACH:
+            return "421 4.7.0 one mail on each connection"
+        self._has_mailed.add(session)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -91,6 +91,16 @@ async def test_a_mail_server_that_was_restarted_delays_nothing(closed_post: Post
         assert (record.status, record.attempts) == (MessageStatus.SENT, 1)
 
 
+async def test_a_server_that_takes_one_mail_on_each_connection_delays_nothing(post: Post) -> None:
+    """It refuses the second on a kept connection: that one is sent on a new one, in the same attempt."""
+    post.behave(Behaviour.ONE_EACH)
+    for number in range(3):
+        message = a_message(case_id=f"RT-{number}")
+        await post.client.send(message)
+        record = await post.settled(message)
+        assert (record.status, record.attempts) == (MessageStatus.SENT, 1)
+
+
 @pytest.mark.parametrize("smtp_seconds", [5.0])
 @pytest.mark.parametrize("behaviour", [Behaviour.LOSE_ANSWER, Behaviour.STALL_TEXT])
 async def test_a_lost_answer_is_not_a_reason_to_send_twice(post: Post, behaviour: Behaviour) -> None:
