@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -22,7 +22,7 @@ from services.casework.__main__ import composition as compose_casework
 from services.clients.casework import CaseworkClient
 from services.clients.payment import PaymentClient
 from services.domain.amounts import payments_of
-from services.domain.case import Actor, ActorKind, TaskState
+from services.domain.case import Actor, ActorKind, CaseStatus, TaskState
 from services.domain.errors import DependencyUnavailable
 from services.domain.ids import PaymentId
 from services.domain.inbox import InboxTask, TaskFilter
@@ -32,6 +32,8 @@ from services.payment.__main__ import composition as compose_payment
 from services.platform.process import serving
 from services.platform.settings import ServiceSettings
 from tests.builders import NOW, STORE, an_intent, an_order
+from tests.casework.papers import a_case_task, a_snapshot
+from tests.fixtures.sandbox import Outside
 from tests.fixtures.services import OpenDatabase, free_port, patient_channel
 from tests.fixtures.temporal import a_secrets
 from workflows.activities.mending import BooksReport
@@ -203,6 +205,83 @@ async def test_what_is_in_doubt_is_asked_about_once(shop: Shop, planted: Plant) 
     assert [report.mended.doubtful for report in reports] == [(an_intent().refund_id,)] * 2
     (task,) = [task for task in await shop.asked() if task.kind == "refund_doubtful"]
     assert task.context["why"] == "refund_never_arrived"
+
+
+@pytest.fixture
+async def doubted(shop: Shop, planted: Plant, sandbox: Outside) -> None:
+    """A refund that was promised over an hour ago and never reached its provider, which answers by now."""
+    await shop.sell("card_down")
+    with pytest.raises(DependencyUnavailable):
+        await shop.payments.issue(an_intent())
+    await sandbox.behave(PAYMENT, "card")
+    await planted(AGED)
+
+
+@pytest.mark.usefixtures("doubted")
+async def test_a_doubt_about_a_refund_that_has_moved_is_taken_back(shop: Shop) -> None:
+    """Whoever pays because of it would pay twice."""
+    await shop.sweep()
+    (task,) = await shop.asked()
+    await shop.payments.issue(an_intent())
+    await shop.sweep()
+
+    (closed,) = await shop.asked(TaskState.COMPLETED)
+    assert (closed.task_id, closed.outcome, closed.assignee) == (task.task_id, "clean_again", "sweep")
+    assert await shop.asked() == []
+
+
+@pytest.mark.usefixtures("doubted")
+async def test_a_doubt_that_somebody_has_taken_stays_theirs(shop: Shop) -> None:
+    """The refund has moved meanwhile; they may be paying at this moment, and see for themselves."""
+    await shop.sweep()
+    (task,) = await shop.asked()
+    await shop.casework.claim_task(STORE, task.task_id, FINANCE)
+    await shop.payments.issue(an_intent())
+    await shop.sweep()
+
+    assert [(one.task_id, one.assignee) for one in await shop.asked()] == [(task.task_id, "finance-1")]
+
+
+@pytest.mark.usefixtures("doubted")
+async def test_a_refund_that_its_case_follows_is_asked_about_by_its_case_alone(shop: Shop) -> None:
+    """Once the case has ended without it, nobody else asks."""
+    case = a_snapshot(case_id=an_intent().case_id)
+    await shop.casework.publish(case)
+    report = await shop.sweep()
+    assert (report.mended.doubtful, await shop.asked()) == ((SUBJECT,), [])
+
+    await shop.casework.publish(replace(case, sequence=2, status=CaseStatus.CLOSED, closed_at=NOW))
+    await shop.sweep()
+    (task,) = await shop.asked()
+    assert task.context == {
+        "payment_id": PAYMENT,
+        "refund_id": SUBJECT,
+        "why": "refund_never_arrived",
+        "case_id": case.case_id,
+    }
+
+
+@pytest.mark.usefixtures("doubted")
+@pytest.mark.parametrize("answer", ["settled_outside", "already_paid"])
+async def test_a_doubt_says_that_finance_has_paid_in_another_way(shop: Shop, answer: str) -> None:
+    """The case, open for another reason, has it from finance; what holds the money is still to be seen to."""
+    case_id = an_intent().case_id
+    stuck = a_case_task(
+        case=case_id,
+        queue="finance",
+        kind="refund_stuck",
+        outcomes=("retry", answer),
+        context={"refund_id": SUBJECT},
+    )
+    await shop.casework.publish(a_snapshot(case_id=case_id, tasks=(stuck,)))
+    await shop.sweep()
+    assert [task.kind for task in await shop.asked()] == ["refund_stuck"]
+
+    answered = replace(stuck, state=TaskState.COMPLETED, outcome=answer, completed_by=FINANCE)
+    await shop.casework.publish(a_snapshot(case_id=case_id, sequence=2, tasks=(answered,)))
+    await shop.sweep()
+    (task,) = await shop.asked()
+    assert (task.kind, task.context["case_says"]) == ("refund_doubtful", answer)
 
 
 async def test_a_broken_invariant_is_asked_about_until_it_holds(shop: Shop, planted: Plant) -> None:
