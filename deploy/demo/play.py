@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from deploy.demo.api import Api
 from deploy.demo.documents import Case, Order, ReturnLine
@@ -103,11 +103,11 @@ async def _goods_come(parties: Parties, case_id: str, units: dict[str, int], *, 
     approved = await parties.shop.follow(case_id, lambda c: c.authorisation is not None)
     assert approved.authorisation is not None
     rma = approved.authorisation.rma
-    now = datetime.now(UTC)
     carrier, number = await parties.dock.parcel_of(rma) or (_CARRIER, f"BACK-{rma}")
     if approved.authorisation.label_url is None:
-        await parties.shop.tell_parcel(case_id, Parcel(carrier, number, now))
-    await parties.carrier.scan(carrier, number, "in_transit", now - timedelta(minutes=2))
-    await parties.carrier.scan(carrier, number, "delivered", now - timedelta(minutes=1))
+        await parties.shop.tell_parcel(case_id, Parcel(carrier, number, datetime.now(UTC)))
+    # Only what the carrier sees once the return is expected is of its parcel.
+    await parties.carrier.scan(carrier, number, "in_transit", datetime.now(UTC))
+    await parties.carrier.scan(carrier, number, "delivered", datetime.now(UTC))
     await parties.dock.receive(number, units)
     await parties.dock.judge(rma, units, accepted=accepted)

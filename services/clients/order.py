@@ -65,8 +65,8 @@ class OrderClient:
         answer = await call(self._stub.RecordShipment, request, pb.RecordShipmentResponse, seconds=_SECONDS)
         return from_wire(answer.shipment, Shipment)
 
-    async def track(self, store_id: str, event: TrackingEvent) -> bool:
-        """Pass on a scan; True when it is of a parcel to a customer."""
+    async def track(self, store_id: str, event: TrackingEvent) -> tuple[bool, bool]:
+        """Pass on a scan: whether it changed anything, and whether it is of a parcel to a customer."""
         request = pb.RecordTrackingEventRequest(
             store_id=store_id, event=to_wire(event, warehouse_types_pb2.TrackingEvent)
         )
@@ -76,6 +76,12 @@ class OrderClient:
             pb.RecordTrackingEventResponse,
             seconds=_SECONDS,
         )
+        return answer.is_new, answer.is_outbound
+
+    async def is_outbound(self, store_id: str, tracking_number: str) -> bool:
+        """Say whether a parcel of that number has been sent to a customer."""
+        request = pb.IsOutboundRequest(store_id=store_id, tracking_number=tracking_number)
+        answer = await call(self._stub.IsOutbound, request, pb.IsOutboundResponse, seconds=_SECONDS)
         return answer.is_outbound
 
     async def claim(

@@ -8,13 +8,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.domain.errors import InvalidArgument
+from services.domain.errors import FieldProblem, InvalidArgument
 from services.domain.ids import StoreId
 from services.domain.logistics import TrackingEvent
 
 
 class OutboundParcels(Protocol):
-    async def track(self, store_id: str, event: TrackingEvent) -> bool: ...
+    async def track(self, store_id: str, event: TrackingEvent) -> tuple[bool, bool]: ...
+    async def is_outbound(self, store_id: str, tracking_number: str) -> bool: ...
 
 
 class InboundParcels(Protocol):
@@ -23,7 +24,7 @@ class InboundParcels(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """``is_new`` is False for a repeat, which changed nothing."""
+    """``is_new`` is False for a scan that changed nothing: a repeat, or of no use to anybody."""
 
     is_new: bool
     is_known: bool
@@ -48,6 +49,20 @@ class Tracking:
         return Tracked(any(t.is_new for t in told), any(t.is_known for t in told))
 
     async def _tell(self, store_id: StoreId, event: TrackingEvent) -> Tracked:
-        is_outbound = await self.orders.track(store_id, event)
-        is_new, is_inbound = await self.warehouse.track(store_id, event)
-        return Tracked(is_new, is_outbound or is_inbound)
+        is_new, is_outbound = await self.orders.track(store_id, event)
+        if is_outbound:
+            # The dock keeps every scan it hears of; this one must not be there to be taken for a return's.
+            return Tracked(is_new, is_known=True)
+        return Tracked(*await self.warehouse.track(store_id, event))
+
+    async def check_inbound(self, store_id: StoreId, tracking_number: str) -> None:
+        """Refuse a return's parcel that the store itself has sent: its delivery would pass for the return's.
+
+        Raises:
+            InvalidArgument: Naming the member.
+        """
+        if await self.orders.is_outbound(store_id, tracking_number):
+            problem = FieldProblem(
+                "/tracking_number", "outbound_parcel", "the parcel that goods come back in"
+            )
+            raise InvalidArgument("the store has sent this parcel to a customer", problems=(problem,))

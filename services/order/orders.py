@@ -68,7 +68,9 @@ class OrderStore(Protocol):
     async def claim(self, request: ClaimRequest) -> tuple[HeldUnits, ...]: ...
     async def settle(self, request: SettleRequest) -> None: ...
     async def ship(self, store_id: str, order_id: str, shipment: Shipment) -> Shipment: ...
-    async def record_delivery(self, store_id: str, tracking_number: str, at: datetime) -> bool: ...
+    async def record_delivery(
+        self, store_id: str, tracking_number: str, at: datetime
+    ) -> tuple[bool, bool]: ...
     async def is_outbound(self, store_id: str, tracking_number: str) -> bool: ...
 
 
@@ -95,11 +97,14 @@ class Orders:
         page = orders[:limit]
         return page, _write_cursor(page[-1]) if len(orders) > limit else ""
 
-    async def track(self, store_id: StoreId, event: TrackingEvent) -> bool:
-        """Take a carrier's scan; True when the parcel is one of ours to a customer."""
+    async def track(self, store_id: StoreId, event: TrackingEvent) -> tuple[bool, bool]:
+        """Take a carrier's scan; says whether it dated anything, and whether it is of a parcel to a customer.
+
+        Of such a parcel nothing but its delivery is kept.
+        """
         if event.status is ParcelStatus.DELIVERED:
             return await self.store.record_delivery(store_id, event.tracking_number, event.occurred_at)
-        return await self.store.is_outbound(store_id, event.tracking_number)
+        return False, await self.store.is_outbound(store_id, event.tracking_number)
 
 
 def delivered_lines(shipments: Iterable[Shipment]) -> dict[LineId, datetime]:

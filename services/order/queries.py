@@ -145,7 +145,10 @@ WITH delivery AS (
     INSERT INTO deliveries (store_id, tracking_number, delivered_at)
     VALUES ($1, $2, $3)
         ON CONFLICT (store_id, tracking_number)
-        DO UPDATE SET delivered_at = least(deliveries.delivered_at, excluded.delivered_at))
-SELECT EXISTS (SELECT FROM shipments WHERE store_id = $1 AND tracking_number = $2)
+        DO UPDATE SET delivered_at = excluded.delivered_at
+            WHERE excluded.delivered_at < deliveries.delivered_at
+ RETURNING 1)
+SELECT EXISTS (SELECT FROM delivery) AS is_new,
+       EXISTS (SELECT FROM shipments WHERE store_id = $1 AND tracking_number = $2) AS is_outbound
 """
 IS_OUTBOUND = "SELECT EXISTS (SELECT FROM shipments WHERE store_id = $1 AND tracking_number = $2)"

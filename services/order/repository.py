@@ -241,9 +241,11 @@ class OrderRepository:
                 raise IdempotencyConflict("the shipment was recorded for another order")
         return shipment
 
-    async def record_delivery(self, store_id: str, tracking_number: str, at: datetime) -> bool:
-        """Date a parcel's arrival; True when it is one of ours to a customer."""
-        return bool(await self._pool.fetchval(queries.RECORD_DELIVERY, store_id, tracking_number, at))
+    async def record_delivery(self, store_id: str, tracking_number: str, at: datetime) -> tuple[bool, bool]:
+        """Date a parcel's arrival; says whether that is news, and whether it is one of ours to a customer."""
+        row = await self._pool.fetchrow(queries.RECORD_DELIVERY, store_id, tracking_number, at)
+        assert row is not None
+        return row["is_new"], row["is_outbound"]
 
     async def is_outbound(self, store_id: str, tracking_number: str) -> bool:
         return bool(await self._pool.fetchval(queries.IS_OUTBOUND, store_id, tracking_number))

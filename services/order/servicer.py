@@ -47,8 +47,12 @@ class OrderServicer(order_pb2_grpc.OrderServiceServicer):
         self, request: pb.RecordTrackingEventRequest, context: Context
     ) -> pb.RecordTrackingEventResponse:
         event = from_wire(request.event, TrackingEvent)
-        is_outbound = await self._orders.track(StoreId(request.store_id), event)
-        return pb.RecordTrackingEventResponse(is_outbound=is_outbound)
+        is_new, is_outbound = await self._orders.track(StoreId(request.store_id), event)
+        return pb.RecordTrackingEventResponse(is_new=is_new, is_outbound=is_outbound)
+
+    async def IsOutbound(self, request: pb.IsOutboundRequest, context: Context) -> pb.IsOutboundResponse:
+        is_outbound = await self._orders.store.is_outbound(request.store_id, request.tracking_number)
+        return pb.IsOutboundResponse(is_outbound=is_outbound)
 
     async def ClaimUnits(self, request: pb.ClaimUnitsRequest, context: Context) -> pb.ClaimUnitsResponse:
         held = await self._orders.claim(from_wire(request, ClaimRequest))

@@ -34,19 +34,26 @@ RETURNING label_url IS NOT NULL
 """
 # Whoever links a parcel and whoever keeps a scan of it take turns, so that one of them sees the other.
 LOCK_PARCEL = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+# A scan from before a return was expected is of another journey: of the one that brought the goods, say.
+EXPECTED_AT = "(r.body ->> 'expected_at')::timestamptz"
+# A parcel brings back the return that it was linked with first; its scans are no other's.
 REGISTER_PARCEL = f"""
 WITH known AS (
     UPDATE expected_returns r
        SET carrier = $2, tracking_number = $3
      WHERE rma = $1
- RETURNING r.rma, r.store_id, {RETURN_COLUMNS}),
+ RETURNING r.rma, r.store_id, {EXPECTED_AT} AS expected_at, {RETURN_COLUMNS}),
 parcel AS (
     INSERT INTO parcels (store_id, tracking_number, rma)
     SELECT store_id, $3, rma FROM known
         ON CONFLICT (store_id, tracking_number) DO NOTHING)
 SELECT store_id, body, label_url, carrier, tracking_number, is_open, body_hash,
        (SELECT json_agg(e.event ORDER BY e.occurred_at) FROM tracking_events e
-         WHERE e.store_id = known.store_id AND e.tracking_number = $3)::text AS scans
+         WHERE e.store_id = known.store_id AND e.tracking_number = $3
+           AND e.occurred_at >= known.expected_at
+           AND NOT EXISTS (SELECT FROM parcels p
+                            WHERE p.store_id = known.store_id AND p.tracking_number = $3
+                              AND p.rma <> known.rma))::text AS scans
   FROM known
 """  # noqa: S608 — a constant of this module
 FIND_BY_SCAN = f"""
@@ -160,7 +167,7 @@ WITH moved AS (
 UPDATE stock SET on_hand = on_hand + $3 WHERE store_id = $1 AND sku = $2
 """
 # The fact is told to the case of the parcel, if it is a return's.
-KEEP_SCAN = """
+KEEP_SCAN = f"""
 WITH kept AS (
     INSERT INTO tracking_events (store_id, carrier, event_id, tracking_number, event, occurred_at)
     VALUES ($1, $2, $3, $4, $5::text::jsonb, $6)
@@ -169,7 +176,7 @@ WITH kept AS (
 parcel AS (
     SELECT r.case_id, r.order_id
       FROM parcels p JOIN expected_returns r USING (rma)
-     WHERE p.store_id = $1 AND p.tracking_number = $4),
+     WHERE p.store_id = $1 AND p.tracking_number = $4 AND $6 >= {EXPECTED_AT}),
 told AS (
     INSERT INTO outbox (event_id, fact)
     SELECT $7, $8::text::jsonb || jsonb_build_object('case_id', case_id, 'order_id', order_id)
@@ -177,4 +184,4 @@ told AS (
         ON CONFLICT (event_id) DO NOTHING
  RETURNING pg_notify('outbox', ''))
 SELECT EXISTS (SELECT FROM kept) AS is_new, EXISTS (SELECT FROM parcel) AS is_inbound
-"""
+"""  # noqa: S608 — a constant of this module

@@ -74,7 +74,7 @@ class WarehouseRepository:
         return bool(await self._pool.fetchval(queries.CLOSE_RETURN, rma))
 
     async def register(self, rma: str, carrier: str, tracking_number: str) -> ExpectedReturn:
-        """Link a parcel; scans of it that came before are told to the case now."""
+        """Link a parcel; scans that came before, of this return's parcel, are told to the case now."""
         async with transaction(self._pool) as connection:
             await connection.execute(queries.LOCK_PARCEL, tracking_number)
             row = await connection.fetchrow(queries.REGISTER_PARCEL, rma, carrier, tracking_number)

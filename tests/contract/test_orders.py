@@ -148,11 +148,15 @@ async def test_a_claim_that_never_was_may_be_released(orders):
 async def test_a_line_is_delivered_with_the_last_of_its_parcels(orders):
     """The earliest scan of a delivery counts, also one that came before the shipment was known."""
     event = TrackingEvent("e1", "demo-post", "TRACK1", ParcelStatus.DELIVERED, NOW)
-    assert await orders.track(STORE, event) is False
+    assert await orders.track(STORE, event) == (True, False)
     await orders.ship(STORE, ORDER, a_shipment(an_order()))
-    assert await orders.track(STORE, replace(event, event_id="e2", occurred_at=NOW.replace(hour=13))) is True
+    later = replace(event, event_id="e2", occurred_at=NOW.replace(hour=13))
+    assert await orders.track(STORE, later) == (False, True)
+    earlier = replace(event, event_id="e3", occurred_at=NOW.replace(hour=11))
+    assert await orders.track(STORE, earlier) == (True, True)
+    assert await orders.track(STORE, replace(earlier, status=ParcelStatus.IN_TRANSIT)) == (False, True)
 
-    assert (await units(orders)).delivered_at == NOW
+    assert (await units(orders)).delivered_at == earlier.occurred_at
 
 
 async def test_an_unknown_order_is_not_found(orders):

@@ -143,6 +143,43 @@ async def test_what_nobody_records_counts_as_received(a_purchase: SellTo):
     assert await back.moved() == [(510, "succeeded")]
 
 
+async def test_the_parcel_that_brought_the_goods_is_no_return(a_purchase: SellTo):
+    """Its number is refused, and its scans move nothing: who sends nothing back is paid nothing."""
+    purchase = await a_purchase().arrive()
+    back = await purchase.give_back(2)
+    path = f"/v1/cases/{back.case_id}/parcel"
+    body = {"carrier": "demo-post", "tracking_number": purchase.parcel}
+    token = back.outside.customer_token(purchase.customer_id)
+
+    answer = await back.outside.call("POST", path, body, token=token)
+    await back.outside.carrier_says(purchase.parcel, "delivered", days_ago(0), "told once more")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/tracking_number"]
+    case = await back.advance(days=14, minutes=1)
+    assert (case["outcome"], case["refunds"]) == ("expired", [])
+    assert await back.moved() == []
+
+
+async def test_a_delivery_to_the_customer_is_no_return_whatever_was_registered(a_purchase: SellTo):
+    """A number told of before the shop sent its parcel, and one whose delivery was heard of before that."""
+    for is_heard_first in (False, True):
+        back = await (await a_purchase().arrive()).give_back(2)
+        other, outside = await a_purchase().place(), back.outside
+        if is_heard_first:
+            await outside.carrier_says(other.parcel, "delivered", days_ago(1))
+        body = {"carrier": "demo-post", "tracking_number": other.parcel}
+        await back.act("parcel", body)
+        await other.ship()
+        if not is_heard_first:
+            await outside.carrier_says(other.parcel, "delivered", days_ago(0))
+
+        case = await back.advance(days=40)
+
+        assert (case["outcome"], case["refunds"]) == ("expired", [])
+        assert await back.moved() == []
+
+
 async def test_a_parcel_that_nobody_knows_becomes_a_task(outside: Outside):
     """What cannot be matched is recorded, and somebody at the dock is asked; no case is made up."""
     receipt = {"receipt_id": "stray-1", "scan": "NOBODY-KNOWS-1", "lines": [{"sku": "X1", "quantity": 1}]}

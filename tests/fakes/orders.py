@@ -79,12 +79,14 @@ class FakeOrders:
                 self._orders[(store_id, order_id)] = replace(order, shipments=(*order.shipments, shipment))
             return shipment
 
-    async def track(self, store_id: str, event: TrackingEvent) -> bool:
+    async def track(self, store_id: str, event: TrackingEvent) -> tuple[bool, bool]:
         with self.board.call("order", "track", event.event_id):
+            key, is_new = (store_id, event.tracking_number), False
             if event.status is ParcelStatus.DELIVERED:
-                key = (store_id, event.tracking_number)
-                self._delivered[key] = min(self._delivered.get(key, event.occurred_at), event.occurred_at)
-            return any(
+                known = self._delivered.get(key)
+                is_new = known is None or event.occurred_at < known
+                self._delivered[key] = event.occurred_at if known is None else min(known, event.occurred_at)
+            return is_new, any(
                 shipment.tracking_number == event.tracking_number
                 for (store, _), order in self._orders.items()
                 if store == store_id

@@ -3,8 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import grpc
+import httpx2
 import pytest
 
+from services.clients.warehouse import WarehouseClient
+from services.domain.logistics import ParcelStatus, TrackingEvent
+from tests.builders import NOW
 from tests.fixtures.gateway import CARRIER_SECRET, Front, customer_token, order_body, staff_token, store_token
 
 SHIPMENT = {
@@ -146,6 +151,47 @@ async def test_a_delivery_dates_the_windows(front: Front) -> None:
     assert [a.status_code for a in (early, again, unknown)] == [200, 200, 200]
     assert [a.json()["is_new"] for a in (early, again, unknown)] == [True, False, True]
     assert order["lines"][0]["delivered_at"] == delivered_at
+
+
+async def test_the_dock_hears_nothing_of_a_parcel_to_a_customer(
+    front: Front, warehouse_channel: grpc.aio.Channel
+) -> None:
+    """Whatever the customer says of its number later, no scan of it is there to bring a return back."""
+    warehouse = WarehouseClient(warehouse_channel)
+    await front.put_order()
+    await front.call("POST", "/v1/orders/536365/shipments", store_token(), json=SHIPMENT)
+    first = await front.carrier_says(event_id="e1")
+    again = await front.carrier_says(event_id="e1")
+    await front.carrier_says(event_id="e2", tracking_number="BACK1")
+
+    def scan(event_id: str, number: str) -> TrackingEvent:
+        return TrackingEvent(event_id, "demo-post", number, ParcelStatus.DELIVERED, NOW)
+
+    assert [first.json(), again.json()] == [{"is_new": True}, {"is_new": False}]
+    assert await warehouse.track("demo", scan("e1", "TRACK1")) == (True, False)
+    assert await warehouse.track("demo", scan("e2", "BACK1")) == (False, False)
+
+
+async def test_what_brought_the_goods_brings_them_not_back(front: Front) -> None:
+    """The number of any parcel that the store sent is refused; one that another store sent says nothing."""
+    case_id = await front.a_case()
+    for order_id, store in (("536366", "demo"), ("536367", "other")):
+        assert (await front.put_order(order_id, store, payments=[])).status_code == 201
+        body = {**SHIPMENT, "shipment_id": order_id, "tracking_number": f"OUT{order_id}"}
+        path = f"/v1/orders/{order_id}/shipments"
+        assert (await front.call("POST", path, store_token(store), json=body)).status_code == 201
+
+    async def register(number: str) -> httpx2.Response:
+        body = {"carrier": "demo-post", "tracking_number": number}
+        return await front.call("POST", f"/v1/cases/{case_id}/parcel", customer_token(), json=body)
+
+    refused = await register("OUT536366")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+    assert [(e["pointer"], e["code"]) for e in refused.json()["errors"]] == [
+        ("/tracking_number", "outbound_parcel")
+    ]
+    assert len(front.cases.given) == 0
+    assert (await register("OUT536367")).status_code == 200
 
 
 async def test_only_the_carrier_is_believed(front: Front) -> None:

@@ -123,8 +123,10 @@ async def test_a_delivery_dates_the_line_in_any_order(orders: OrderClient) -> No
     sold = an_order()
     await orders.put(sold, POLICY)
     event = TrackingEvent("e1", "demo-post", "TRACK1", ParcelStatus.DELIVERED, NOW)
-    assert await orders.track(STORE, event) is False
+    assert await orders.track(STORE, event) == (True, False)
     await orders.ship(STORE, "536365", a_shipment(sold))
-    assert await orders.track(STORE, replace(event, event_id="e2")) is True
+    assert await orders.track(STORE, replace(event, event_id="e2")) == (False, True)
+    assert [await orders.is_outbound(store, "TRACK1") for store in (STORE, "other")] == [True, False]
+    assert not await orders.is_outbound(STORE, "TRACK2")
 
     assert (await orders.get(STORE, "536365")).units_of(LineId("1")).delivered_at == NOW

@@ -44,6 +44,32 @@ async def test_scans_from_before_are_told_when_the_parcel_is_known(expected, fac
     assert told == [ParcelStatus.IN_TRANSIT, ParcelStatus.DELIVERED]
 
 
+async def test_a_scan_from_before_the_return_is_no_scan_of_it(expected, facts):
+    """What brought the goods to the customer brings nothing back, be it known before its number or after."""
+    before = NOW - timedelta(seconds=1)
+    delivered = replace(SCAN, event_id="kept", status=ParcelStatus.DELIVERED, occurred_at=before)
+    assert await expected.track(STORE, delivered) == (True, False)
+    await expected.register(RMA, "demo-post", "BACK1")
+
+    assert await expected.track(STORE, replace(delivered, event_id="late")) == (True, False)
+    assert await facts("warehouse") == []
+    assert await expected.track(STORE, SCAN) == (True, True)
+    assert [fact.parcel.event for fact in await facts("warehouse")] == [SCAN]
+
+
+async def test_a_parcel_brings_back_one_return(expected, facts, database):
+    """Whoever names the number of another return's parcel is told nothing of its scans, however old."""
+    await expected.register(RMA, "demo-post", "BACK1")
+    other = an_expected_return(rma="R00000000", case_id="RT-0000-0000", prepaid_label=False)
+    await expected.authorize(other)
+    await expected.track(STORE, SCAN)
+    await (await database("warehouse")).execute("DELETE FROM outbox")  # as the janitor does, in time
+
+    await expected.register("R00000000", "demo-post", "BACK1")
+
+    assert await facts("warehouse") == []
+
+
 async def test_no_scan_falls_between_learning_of_it_and_of_its_parcel(expected, facts):
     """However scans and the parcel's registration interleave, every scan is told exactly once."""
     scans = [replace(SCAN, event_id=f"e{number}") for number in range(20)]

@@ -26,8 +26,12 @@ _CHUNK: Final = 64 * 1024
 
 
 @router.post("/cases/{case_id}/parcel", dependencies=_ACTORS)
-async def register_parcel(case_id: CaseIdPath, body: ParcelBody, command: TheCommand) -> CaseDocument:
-    """Say how the goods travel back."""
+async def register_parcel(
+    case_id: CaseIdPath, body: ParcelBody, command: TheCommand, gateway: TheGateway
+) -> CaseDocument:
+    """Say how the goods travel back; a parcel that the store has sent is refused."""
+    store_id = await gateway.opening.store_of(command.caller, case_id)
+    await gateway.tracking.check_inbound(store_id, body.tracking_number)
     parcel = RegisterParcel(command.caller.actor, body.carrier, body.tracking_number)
     return await command.give(case_id, "register_parcel", parcel, body)
 

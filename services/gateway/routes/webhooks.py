@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["webhooks"], responses=PROBLEMS)
 
 
 class WebhookTaken(Outgoing):
-    """``is_new`` is false for a repeat, which changed nothing."""
+    """``is_new`` is false for what changed nothing, as a repeat does."""
 
     is_new: bool
 
