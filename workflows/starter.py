@@ -129,7 +129,8 @@ class Cases:
 
         Raises:
             CaseNotFound, CaseClosed: If there is no such running case.
-            DependencyUnavailable: If this server's clocks cannot be moved.
+            DependencyUnavailable: If this server's clocks cannot be moved, or the case waits for a service
+                and its clock with it.
         """
         if self._clock is None:
             raise DependencyUnavailable("this server's clocks cannot be moved")
@@ -140,7 +141,7 @@ class Cases:
             if now is None:
                 now = (await handle.describe(rpc_timeout=_RPC)).close_time
         if now is None:
-            raise CaseClosed("the case has ended")
+            raise DependencyUnavailable("the case waits for a service, and its clock with it; try again")
         return now
 
     def _handle(self, kind: CaseKind, case_id: str) -> WorkflowHandle[Any, Any]:
