@@ -176,7 +176,8 @@ async def test_what_brought_the_goods_brings_them_not_back(front: Front) -> None
     """The number of any parcel that the store sent is refused; one that another store sent says nothing."""
     case_id = await front.a_case()
     for order_id, store in (("536366", "demo"), ("536367", "other")):
-        assert (await front.put_order(order_id, store, payments=[])).status_code == 201
+        paid = [{**order_body()["payments"][0], "payment_id": f"pay_{order_id}"}]
+        assert (await front.put_order(order_id, store, payments=paid)).status_code == 201
         body = {**SHIPMENT, "shipment_id": order_id, "tracking_number": f"OUT{order_id}"}
         path = f"/v1/orders/{order_id}/shipments"
         assert (await front.call("POST", path, store_token(store), json=body)).status_code == 201
