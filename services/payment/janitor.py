@@ -26,7 +26,7 @@ _SETTLED_AFTER: Final = timedelta(hours=1)
 _LISTED_AT_ONCE: Final = 100
 _ASKED_AT_ONCE: Final = 10
 # What one step looks at, more than there are walks: a page takes as long as a provider's answer.
-_PAGES: Final = 8
+_PAGES: Final = 10
 
 Listed = TypeVar("Listed")
 
