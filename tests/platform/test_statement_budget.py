@@ -27,7 +27,7 @@ from tests.fixtures.temporal import Stage
 from tests.workflows.scenarios import refunded
 
 # Before the return; the numbers of lines and payments change none of them.
-SALE = {"put_order": 5, "ship": 6, "register_payments": 8}
+SALE = {"put_order": 5, "ship": 6, "register_payments": 13}
 # From opening to the money moved and the units settled.
 RETURN = {
     "get_order": 1,
