@@ -93,27 +93,38 @@ class Waiting:
         self._latest = latest
         self.current = wanted = self._as_moved(wanted, name)
         self.is_attentive = self.is_movable = True
-        pending = list(reminders)
         try:
-            while True:
-                self.interrupt()
-                if ready():
-                    return True
-                if workflow.now() >= self.current.until:
-                    if not self.is_paused:
-                        return False
-                    self.resume()
-                    continue
-                await self._act_on(pending)
-                await self._sleep_or_news(ready, pending)
-        finally:
-            self._timer.stop()
-            self.resume()
-            self.is_attentive = self.is_movable = False
-            self.ended_at = self.current.until
-            if name and self.ended_at != wanted.until:
-                self._moved[name] = self.ended_at
-            self.current = self._latest = None
+            in_time = await self._last(ready, list(reminders))
+        except GeneratorExit:
+            # Thrown away with its case, which leaves the worker's cache: there is nobody to ask the time.
+            raise
+        except BaseException:
+            self._end(wanted, name)
+            raise
+        self._end(wanted, name)
+        return in_time
+
+    async def _last(self, ready: Callable[[], bool], pending: list[Reminder]) -> bool:
+        while True:
+            self.interrupt()
+            if ready():
+                return True
+            if self.current is None or workflow.now() >= self.current.until:
+                if not self.is_paused:
+                    return False
+                self.resume()
+                continue
+            await self._act_on(pending)
+            await self._sleep_or_news(ready, pending)
+
+    def _end(self, wanted: WaitingOn, name: str) -> None:
+        self._timer.stop()
+        self.resume()
+        self.is_attentive = self.is_movable = False
+        self.ended_at = self.current.until if self.current else wanted.until
+        if name and self.ended_at != wanted.until:
+            self._moved[name] = self.ended_at
+        self.current = self._latest = None
 
     def _as_moved(self, wanted: WaitingOn, name: str) -> WaitingOn:
         moved = self._at_most(self._moved.get(name, wanted.until))
