@@ -3,8 +3,9 @@
 import pytest
 from temporalio.client import Client
 
-from services.domain.case import Action, CaseStatus, Party
+from services.domain.case import Action, CaseStatus, Party, RefundStatus
 from services.domain.errors import ActionNotAllowed
+from services.domain.facts import RefundChanged
 from tests.fixtures.temporal import CUSTOMER, Stage
 from workflows.hosting import case_worker
 from workflows.messages import Choose, Escalate, RegisterParcel, Withdraw
@@ -211,3 +212,27 @@ async def test_a_case_closes_as_what_was_paid_by_then(stage: Stage) -> None:
 
     closings = [e.detail for e in stage.world.register.timeline(stage.case_id) if e.what == "closed"]
     assert closings == ["partially_refunded", "refunded"]
+
+
+async def test_goods_that_come_while_a_reopened_case_asks_finance_do_not_close_it(stage: Stage) -> None:
+    """Money came back after the closing, then the missing unit comes: it is judged, the money asked about."""
+    await stage.sell()
+    await stage.open(3)
+    await stage.receive(2)
+    await stage.inspect(accepted=2)
+    await stage.until("awaiting_parcel")
+    await stage.advance(days=stage.policy.timers.send_parcel_days, minutes=1)
+    (refund,) = (await stage.until("partially_refunded")).refunds
+    await stage.refund_changed(
+        RefundChanged(refund.payment_id, refund.amount, RefundStatus.FAILED, refund.refund_id)
+    )
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"])
+    await stage.receive(1)
+    await stage.until("inspecting")
+    await stage.inspect(accepted=1)
+    await stage.until_true(lambda: stage.open_tasks() == ["refund_stuck"] and paid(stage) > 0)
+    await stage.complete("refund_stuck", "settled_outside")
+    await stage.until("refunded")
+
+    closings = [entry for entry in stage.world.register.timeline(stage.case_id) if entry.what == "closed"]
+    assert [entry.detail for entry in closings] == ["partially_refunded", "refunded"]

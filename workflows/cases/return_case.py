@@ -284,17 +284,18 @@ class ReturnCase(CommandedCase):
     async def _reopen(self) -> ReturnPhase:
         self.file.reopen()
         self.record("reopened")
-        if self._goods_wait:
-            before = P(self.file.phase)
-            self.enter(P.INSPECTING)
-            if not await self.asked.reclaim(self.inbound.goods):
-                await self.inbound.leave_unclaimed()
-                self.rejections.leave()
-                self.dealt_with = self.inbound.goods.refundable
-                return before
-            return await self._settle_what_came()
-        await self._see_money_through()
-        return self._outcome()
+        before = P(self.file.phase)
+        if not self._goods_wait:
+            await self._see_money_through()
+        if not self._goods_wait:
+            return self._outcome()
+        self.enter(P.INSPECTING)
+        if not await self.asked.reclaim(self.inbound.goods):
+            await self.inbound.leave_unclaimed()
+            self.rejections.leave()
+            self.dealt_with = self.inbound.goods.refundable
+            return before
+        return await self._settle_what_came()
 
     # What the case is.
 
