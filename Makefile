@@ -66,8 +66,9 @@ test: setup ## Pass the tests (some minutes; the heavy ones have their own targe
 test-e2e: setup ## End to end: every process, through REST alone
 	$(BIN)/pytest -q -m e2e tests/e2e
 
-test-chaos: setup ## Kill each process at every effect of a return (about ten minutes)
+test-chaos: setup ## Kill each process at every effect of a return, and the payment service at each of its steps
 	$(BIN)/pytest -q -m chaos tests/chaos
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m chaos tests/payment
 
 fuzz: setup ## Generated requests: never a 5xx; generated stories: never other money than the model says
 	$(BIN)/pytest -q -m fuzz tests/fuzz

@@ -21,6 +21,8 @@ from services.platform.database import Pool, open_pool
 from tests.builders import NOW, STORE, a_line, an_address, an_intent, an_order
 from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET
 
+pytestmark = [pytest.mark.chaos, pytest.mark.heavy]
+
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 # Returns when they are gone: nobody is to be given a connection that ends only later.
 CUT = """

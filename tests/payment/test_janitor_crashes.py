@@ -22,6 +22,8 @@ from tests.builders import NOW, STORE, an_intent, an_order
 from tests.fixtures.sandbox import API_KEY, WEBHOOK_SECRET
 from tests.payment.test_crashes import Dying
 
+pytestmark = [pytest.mark.chaos, pytest.mark.heavy]
+
 PAYMENT = PaymentId("pay_536365")
 AGED = """
 ALTER TABLE ledger_entries DISABLE TRIGGER USER;

@@ -23,6 +23,8 @@ from services.platform.database import Pool, open_pool
 from tests.builders import NOW, STORE, an_intent, an_order
 from tests.payment.test_crashes import Dying
 
+pytestmark = [pytest.mark.chaos, pytest.mark.heavy]
+
 CUSTOMER = CustomerId("17850")
 
 
