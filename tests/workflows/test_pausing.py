@@ -175,6 +175,7 @@ async def test_a_pause_does_not_keep_the_provider_from_being_asked(stage: Stage)
         await stage.advance(minutes=6)
 
     await stage.until_true(lambda: "refund_succeeded" in stage.told())
+    assert waiting_on(await stage.now()).action is Action.RESUME
 
 
 async def test_a_rejection_that_stands_leaves_an_extended_choice(stage: Stage) -> None:

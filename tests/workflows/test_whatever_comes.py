@@ -92,6 +92,7 @@ async def test_a_second_parcel_is_followed_too(stage: Stage) -> None:
     await stage.command("register_parcel", RegisterParcel(CUSTOMER, "royal-mail", "RM2"))
 
     await stage.until_true(lambda: "registered" in [done.what for done in stage.world.done("warehouse")])
+    assert (await stage.now()).phase == "awaiting_parcel"
 
 
 async def test_what_is_accepted_is_paid_although_earlier_money_is_on_its_way(stage: Stage) -> None:
